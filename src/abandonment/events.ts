@@ -1,0 +1,87 @@
+import { cartFingerprint, cartValue } from '../model/cart.ts';
+import {
+  type AnnouncedCart,
+  type AnyEvent,
+  type EventData,
+  type EventType,
+  type RekindleEvent,
+  stageEventId,
+} from '../model/event.ts';
+import { SECOND_MS } from '../model/duration.ts';
+import { isoInstant } from '../model/instant.ts';
+import { type ContactSettings, contactFor } from './contact.ts';
+import type { Facts } from './facts.ts';
+import type { EventDraft } from './policy.ts';
+
+export interface EventSettings extends ContactSettings {
+  /** Prefix of Rekindle's keys: two deployments on one bus never share an id. */
+  readonly prefix: string;
+  /** Number of stages. */
+  readonly stages: number;
+  /** Key of a user's session, for carts too large to announce. */
+  readonly sessionKey: (user: string) => string;
+}
+
+/** A cart above either bound is announced as a count, a value and a pointer: the smallest brokers take 64 KiB an event. */
+const CART_ITEMS_MAX = 100;
+const CART_JSON_MAX = 16_384;
+
+/** Gives a draft its wire form. The same draft gives the same bytes, whoever builds it. */
+export function buildEvent(user: string, draft: EventDraft, settings: EventSettings, now: number): AnyEvent {
+  const id = stageEventId(draft.type, settings.prefix, user, draft.episode, draft.stage);
+  if (draft.type === 'cart.rescue_cancelled') {
+    return envelope('cart.rescue_cancelled', id, user, draft.sequence, now, settings, {
+      user,
+      episode: isoInstant(draft.episode),
+      stage: draft.stage,
+      reason: draft.reason,
+      last_activity: isoInstant(draft.activityAt),
+      announcement_id: stageEventId('cart.abandoned', settings.prefix, user, draft.episode, draft.stage),
+    });
+  }
+  const { fields } = draft.facts;
+  return envelope('cart.abandoned', id, user, draft.sequence, now, settings, {
+    user,
+    session_id: fields.session_id ?? null,
+    episode: isoInstant(draft.episode),
+    stage: draft.stage,
+    stages: settings.stages,
+    last_activity: isoInstant(draft.activityAt),
+    idle_seconds: Math.floor((now - draft.activityAt) / SECOND_MS),
+    cart: announcedCart(draft.facts, settings.sessionKey(user)),
+    channel: fields.active_channel ?? null,
+    language: fields.language ?? null,
+    intent: fields.current_intent ?? null,
+    contact: contactFor(draft.facts, settings, now),
+    valid_until: isoInstant(draft.validUntil),
+  });
+}
+
+function announcedCart({ cart }: Facts, sessionKey: string): AnnouncedCart {
+  const summary = { count: cart.length, value: cartValue(cart), fingerprint: cartFingerprint(cart) };
+  const fits = cart.length <= CART_ITEMS_MAX && JSON.stringify(cart).length <= CART_JSON_MAX;
+  return fits ? { items: cart, ...summary } : { ...summary, session_key: sessionKey };
+}
+
+function envelope<T extends EventType>(
+  type: T,
+  id: string,
+  user: string,
+  sequence: number,
+  now: number,
+  settings: EventSettings,
+  data: EventData[T],
+): RekindleEvent<T> {
+  return {
+    specversion: '1.0',
+    id,
+    source: `/${encodeURIComponent(settings.prefix)}`,
+    type,
+    subject: encodeURIComponent(user),
+    time: isoInstant(now),
+    datacontenttype: 'application/json',
+    dataschema: `urn:rekindle:schema:${type}:1`,
+    sequence: String(sequence).padStart(16, '0'),
+    data,
+  };
+}

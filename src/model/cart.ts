@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { Problem } from './problem.ts';
+
+/**
+ * One line of a cart. Unknown keys are kept: a shop knows more of its goods than we do.
+ * `price` is per unit, in the shop's currency.
+ */
+export interface CartItem {
+  readonly product_id: string | number;
+  readonly size?: string | number | null | undefined;
+  readonly quantity?: number | undefined;
+  readonly price?: number | null | undefined;
+  readonly [key: string]: unknown;
+}
+
+export type Cart = readonly CartItem[];
+
+const numeric = z.union([z.number(), z.string().regex(/^\d+(\.\d+)?$/).transform(Number)]);
+
+const cartSchema = z.array(
+  z.looseObject({
+    product_id: z.union([z.string().min(1), z.number()]),
+    size: z.union([z.string(), z.number(), z.null()]).optional(),
+    quantity: numeric.optional(),
+    price: z.union([numeric, z.null()]).optional(),
+  }),
+);
+
+/** An id above 2^53 would be rounded by JSON.parse; it is kept as the text that was written. */
+function keepLargeIntegers(_key: string, value: unknown, context?: { source?: string }): unknown {
+  const source = context?.source;
+  return typeof value === 'number' && !Number.isSafeInteger(value) && source && /^-?\d+$/.test(source)
+    ? source
+    : value;
+}
+
+export type ParsedCart = { readonly items: Cart } | { readonly problem: Problem };
+
+/** Reads a cart as other programs write it: a JSON array of items. A missing or empty text is an empty cart. */
+export function parseCart(text: string | undefined): ParsedCart {
+  if (text === undefined || text === '' || text === '[]') return { items: [] };
+  let value: unknown;
+  try {
+    // TypeScript's lib does not know the reviver's third argument yet (ECMAScript "JSON.parse source text access").
+    value = JSON.parse(text, keepLargeIntegers as (this: unknown, key: string, value: unknown) => unknown);
+  } catch {
+    return { problem: { reason: 'cart_not_json', detail: 'the field cart is no JSON' } };
+  }
+  const parsed = cartSchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const where = issue && issue.path.length > 0 ? ` at ${issue.path.join('.')}` : '';
+    return {
+      problem: {
+        reason: Array.isArray(value) ? 'cart_item_invalid' : 'cart_not_array',
+        detail: `the field cart${where}: ${issue?.message ?? 'not understood'}`,
+      },
+    };
+  }
+  return { items: (parsed.data as Cart).filter((item) => item.quantity !== 0) };
+}
+
+/** Sum of price × quantity; an item without a price counts nothing. */
+export function cartValue(cart: Cart): number {
+  let cents = 0;
+  for (const item of cart) cents += Math.round((item.price ?? 0) * 100) * (item.quantity ?? 1);
+  return cents / 100;
+}
+
+function itemIdentity(item: CartItem): string {
+  return JSON.stringify([String(item.product_id), item.size == null ? '' : String(item.size)]);
+}
+
+/**
+ * The contents of a cart, small enough to keep beside every user: for each distinct item 6 characters of its
+ * hash and its quantity, sorted (`Zk3a0Q1,b81_xw2`). Two carts with the same contents have the same digest.
+ */
+export function cartDigest(cart: Cart): string {
+  if (cart.length === 0) return '';
+  const quantities = new Map<string, number>();
+  for (const item of cart) {
+    const hash = createHash('sha1').update(itemIdentity(item)).digest('base64url').slice(0, 6);
+    quantities.set(hash, (quantities.get(hash) ?? 0) + (item.quantity ?? 1));
+  }
+  return [...quantities].map(([hash, quantity]) => hash + String(quantity)).sort().join(',');
+}
+
+/** True if `now` holds an item, or more of an item, that `before` did not. */
+export function digestShowsAddition(before: string, now: string): boolean {
+  const quantities = new Map(before.split(',').map((part) => [part.slice(0, 6), Number(part.slice(6))]));
+  return now !== '' && now.split(',').some((part) => Number(part.slice(6)) > (quantities.get(part.slice(0, 6)) ?? 0));
+}
+
+/** Identifies a cart's contents across programs: sha256 of product, size and quantity, sorted; 32 hex digits. */
+export function cartFingerprint(cart: Cart): string {
+  const lines = cart.map((item) => `${itemIdentity(item)}×${String(item.quantity ?? 1)}`).sort();
+  return createHash('sha256').update(lines.join('\n')).digest('hex').slice(0, 32);
+}

@@ -1,0 +1,95 @@
+import { v5 as uuidv5 } from 'uuid';
+import type { Cart } from './cart.ts';
+
+/** May the rescue agent contact the user? The facts it was decided on are as of the announcement. */
+export interface Contact {
+  /** `unknown` is not yes: nobody asked the user. */
+  readonly allowed: 'yes' | 'no' | 'unknown';
+  /** What the answer rests on, such as `opt-in`, `none`, `scope`. */
+  readonly basis: string;
+  /** End of the quiet hours in which the announcement fell; null outside them. */
+  readonly not_before: string | null;
+  /** End of the messaging channel's service window; null where the channel has none or nothing came in. */
+  readonly service_window_expires_at: string | null;
+}
+
+/** The cart as announced. `items` is absent from one too large for an event: `session_key` says where to read it. */
+export interface AnnouncedCart {
+  readonly items?: Cart;
+  readonly count: number;
+  readonly value: number;
+  readonly fingerprint: string;
+  readonly session_key?: string;
+}
+
+/** Instants are ISO 8601 in UTC. */
+export interface CartAbandonedData {
+  readonly user: string;
+  readonly session_id: string | null;
+  /** Opening instant: identifies the episode of this user. */
+  readonly episode: string;
+  readonly stage: number;
+  readonly stages: number;
+  readonly last_activity: string;
+  readonly idle_seconds: number;
+  readonly cart: AnnouncedCart;
+  readonly channel: string | null;
+  readonly language: string | null;
+  readonly intent: string | null;
+  readonly contact: Contact;
+  readonly valid_until: string;
+}
+
+export interface RescueCancelledData {
+  readonly user: string;
+  readonly episode: string;
+  readonly stage: number;
+  readonly reason: 'resumed' | 'ordered' | 'emptied' | 'opted_out' | 'ended';
+  readonly last_activity: string;
+  /** `id` of the `cart.abandoned` that is taken back. */
+  readonly announcement_id: string;
+}
+
+/** Every type of event and its data. */
+export interface EventData {
+  /** A cart went quiet: the n-th stage of its episode is due. */
+  readonly 'cart.abandoned': CartAbandonedData;
+  /** What was announced no longer holds: the user is back, ordered, emptied the cart, opted out, or is gone. */
+  readonly 'cart.rescue_cancelled': RescueCancelledData;
+}
+
+export type EventType = keyof EventData;
+
+/** A CloudEvents 1.0 event in its JSON form, as it is put on the bus. */
+export interface RekindleEvent<T extends EventType = EventType> {
+  readonly specversion: '1.0';
+  /** UUIDv5 of what it says, so that a repeat is recognisable anywhere. */
+  readonly id: string;
+  readonly source: string;
+  readonly type: T;
+  /** The user, percent-encoded: a CloudEvents attribute may hold no control characters. */
+  readonly subject: string;
+  /** When it was decided, ISO 8601. */
+  readonly time: string;
+  readonly datacontenttype: 'application/json';
+  readonly dataschema: string;
+  /** Grows with every event of the user: 16 digits, so that texts compare as numbers do. The fencing token. */
+  readonly sequence: string;
+  readonly data: EventData[T];
+}
+
+export type AnyEvent = { [T in EventType]: RekindleEvent<T> }[EventType];
+
+/** Namespace of event ids: a random UUID of its own. */
+const EVENT_NAMESPACE = '5b0a6f52-6d3e-4c0f-9a53-0d6f1e8e2b74';
+
+/** The id of what happened to one stage of an episode: the same whoever says it, however often. */
+export function stageEventId(
+  type: EventType,
+  prefix: string,
+  user: string,
+  episode: number,
+  stage: number,
+): string {
+  return uuidv5(JSON.stringify([type, prefix, user, episode, stage]), EVENT_NAMESPACE);
+}

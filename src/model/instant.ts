@@ -1,0 +1,26 @@
+/**
+ * From this on a number is Unix milliseconds, below it seconds. As milliseconds it is 2000-01-01: an earlier one
+ * is no session's activity, but somebody's far future (the year 9999 is 253402300799 in seconds).
+ */
+const MILLISECONDS_FROM = 946_684_800_000;
+
+/** The last instant that a JavaScript Date can hold; nothing later is a time. */
+const LATEST_MS = 8_640_000_000_000_000;
+
+/** Reads an instant as other programs write it, in seconds or milliseconds, whole or with a fraction. */
+export function parseInstant(text: string): number | undefined {
+  if (!/^\s*\d{1,16}(\.\d+)?\s*$/.test(text)) return undefined;
+  const value = Number(text);
+  const atMs = Math.round(value < MILLISECONDS_FROM ? value * 1_000 : value);
+  return atMs > 0 && atMs <= LATEST_MS ? atMs : undefined;
+}
+
+/** Writes an instant as the hot tier holds it: Unix seconds, with milliseconds as the fraction. */
+export function formatInstant(atMs: number): string {
+  return atMs % 1_000 === 0 ? String(atMs / 1_000) : (atMs / 1_000).toFixed(3);
+}
+
+/** ISO 8601 in UTC, as events and the command line show instants. */
+export function isoInstant(atMs: number): string {
+  return new Date(atMs).toISOString();
+}

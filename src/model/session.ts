@@ -1,0 +1,87 @@
+import type { Cart } from './cart.ts';
+import type { Message } from './message.ts';
+
+/**
+ * The fields of the session hash that Rekindle reads to decide; the rest travels with the session untouched.
+ * The names are a public contract: other programs write them.
+ */
+export const POLICY_FIELDS = [
+  'last_activity',
+  'cart',
+  'active_channel',
+  'language',
+  'current_intent',
+  'last_order_at',
+  'order_id',
+  'last_inbound_at',
+  'consent',
+  'session_id',
+  'phone',
+  'timezone',
+  'topic',
+  'rekindle',
+] as const;
+
+export type PolicyField = (typeof POLICY_FIELDS)[number];
+
+/** Raw texts as they stand in the hash; a missing field is absent. */
+export type SessionFields = Readonly<Partial<Record<PolicyField, string>>>;
+
+/**
+ * What the library notes in the field `rekindle` of a session that it writes; its presence marks the session as ours.
+ * It lets a look tell what happened to the cart between two looks (see docs/internals.md).
+ */
+export interface OwnMarks {
+  /** Instant at which this session was opened. */
+  readonly epoch: number;
+  /** Instant at which `endSession` was called. */
+  readonly endedAt: number | undefined;
+  /** Identity of the life of the cart: the instant of its first addition since it was empty or ordered; undefined if over. */
+  readonly cartOpenedAt: number | undefined;
+  /** The latest addition to the cart. */
+  readonly cartAddedAt: number | undefined;
+  /** Digest of the cart as the library last wrote it: another program may have changed the cart since. */
+  readonly cartDigest: string;
+}
+
+/** `epoch;ended;opened;added;digest`, as write.lua keeps it; `opened` is negative once that life of the cart is over. */
+export function parseOwnMarks(text: string | undefined): OwnMarks | undefined {
+  const match = /^(\d+);(\d+);(-?\d+);(\d+);(.*)$/s.exec(text ?? '');
+  if (!match) return undefined;
+  const positive = (part: string | undefined): number | undefined => {
+    const value = Number(part);
+    return value > 0 ? value : undefined;
+  };
+  return {
+    epoch: Number(match[1]),
+    endedAt: positive(match[2]),
+    cartOpenedAt: positive(match[3]),
+    cartAddedAt: positive(match[4]),
+    cartDigest: match[5] ?? '',
+  };
+}
+
+/** Consent to be contacted, as the session's `consent` field holds it. */
+export interface Consent {
+  readonly status: 'yes' | 'no' | 'unknown';
+  readonly basis?: string | undefined;
+  /** Channels it covers; absent: all. */
+  readonly scope?: readonly string[] | undefined;
+  /** Unix milliseconds. */
+  readonly at?: number | undefined;
+}
+
+/** A session as an application reads it: parsed, and undefined once its logical life is over. */
+export interface Session {
+  readonly user: string;
+  readonly lastActivityAt: number | undefined;
+  readonly cart: Cart;
+  readonly channel: string | undefined;
+  readonly language: string | undefined;
+  readonly intent: string | undefined;
+  readonly contextTokens: number;
+  /** The window, oldest first. */
+  readonly messages: readonly Message[];
+  /** Every field of the hash as it stands, those that Rekindle does not know included. */
+  readonly fields: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,72 @@
+import type { AnyEvent } from '../model/event.ts';
+import type { Ledger } from '../model/ledger.ts';
+import type { Problem } from '../model/problem.ts';
+import type { SessionFields } from '../model/session.ts';
+import type { Claim } from './agenda.ts';
+
+/** What a look finds of one user: the session and the ledger, read in one batch. */
+export interface Reading {
+  readonly user: string;
+  /** Raw fields of the session hash that the policy reads; undefined when there is no session. */
+  readonly fields: SessionFields | undefined;
+  /** What the store found wrong by itself: a key of the wrong type, an absurd size, an unreadable ledger. */
+  readonly problem: Problem | undefined;
+  /** When the store will drop the session; undefined: never. */
+  readonly expiresAt: number | undefined;
+  readonly optedOutAt: number | undefined;
+  /** Digest of all of the above but `expiresAt`. */
+  readonly digest: string;
+  readonly ledger: Ledger | undefined;
+  /** Version of the ledger; '' when there is none. */
+  readonly version: string;
+  /** Events that are recorded and not yet known to be on the bus, in their order. */
+  readonly pending: readonly AnyEvent[];
+}
+
+export interface LedgerWrite {
+  readonly reading: Reading;
+  readonly ledger: Ledger;
+  /** Events to add to the pending ones. */
+  readonly events: readonly AnyEvent[];
+  /** Put into, or take out of, quarantine; undefined: as it is. */
+  readonly quarantine: Quarantined | 'leave' | undefined;
+}
+
+/**
+ * `changed`: the session or the ledger is not what was read; look again. `lease_lost`: the claim's lease has run out
+ * or nearly so; somebody else looks.
+ */
+export type CommitOutcome = 'committed' | 'changed' | 'lease_lost';
+
+export interface Quarantined {
+  readonly user: string;
+  readonly key: string;
+  readonly reason: string;
+  readonly detail: string;
+  /** Unix milliseconds. */
+  readonly at: number;
+}
+
+/** The per-user records: episode, stages, what was seen, and the events not yet on the bus. */
+export interface LedgerStore {
+  /** Reads session and ledger of each user, in the order of `users`; one user's trouble is its own. */
+  read(users: readonly string[], now: number): Promise<Reading[]>;
+
+  /**
+   * Writes each ledger with its new events, if the claim's lease still has time to run and neither the session nor the
+   * ledger has changed since it was read.
+   */
+  commit(claim: Claim, writes: readonly LedgerWrite[], now: number): Promise<CommitOutcome[]>;
+
+  /** Strikes exactly these events from the pending ones; the ledger's version moves on. */
+  strike(published: readonly { readonly user: string; readonly ids: readonly string[] }[]): Promise<void>;
+
+  /** The users that have a ledger or pending events, a page at a time; a user may be named twice. */
+  scan(cursor: string): Promise<{ readonly cursor: string | undefined; readonly users: readonly string[] }>;
+
+  /** Puts somebody into quarantine who has no ledger to say so: an id that cannot be one. */
+  quarantine(entries: readonly Quarantined[]): Promise<void>;
+
+  /** Those in quarantine, latest first. */
+  quarantined(limit: number): Promise<{ readonly total: number; readonly entries: readonly Quarantined[] }>;
+}

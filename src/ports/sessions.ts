@@ -1,0 +1,62 @@
+import type { Session } from '../model/session.ts';
+
+/** One write to a session by the library: all of it happens, or none. */
+export interface SessionWrite {
+  readonly user: string;
+  /** When it happened, Unix milliseconds. */
+  readonly at: number;
+  /** The user's own doing: moves `last_activity` and arms the agenda. */
+  readonly activity: boolean;
+  /** Fields to set; a cart is given as `cart`. */
+  readonly fields?: Readonly<Record<string, string>>;
+  /** Messages to append, as JSON texts in the form of write.lua. */
+  readonly messages?: readonly string[];
+  /** The cart to write: its JSON, its digest, and whether an order leaves it behind. */
+  readonly cart?: { readonly json: string; readonly digest: string };
+  /** An order was placed; what `cart` holds is left behind by it. */
+  readonly ordered?: boolean;
+  /** The session is over: its next write opens a new one. */
+  readonly ended?: boolean;
+  /** The user wants no more announcements. */
+  readonly optedOut?: boolean;
+  /** Look at the user now. */
+  readonly armNow?: boolean;
+}
+
+/** Hot sessions: written by the library or by others, watched by us. */
+export interface Sessions {
+  /** Applies one write atomically, in the order of calls for one user. Rejects with what is wrong with the stored keys. */
+  write(write: SessionWrite): Promise<void>;
+
+  /** The session, its window and overflow as they physically stand; undefined when there is none. One round trip. */
+  read(user: string): Promise<Session | undefined>;
+
+  /** Arms each user as its `last_activity` demands: for sessions that others wrote. */
+  armTouched(users: readonly string[], now: number): Promise<void>;
+
+  /** Copies session and messages of each user to keys of ours, where their TTL does not take them. */
+  copy(users: readonly string[]): Promise<void>;
+
+  /** The users that have a session, a page at a time; a user may be named twice. Ids that cannot be one are given apart. */
+  scan(cursor: string): Promise<SessionPage>;
+
+  /**
+   * Tells which users were touched, until `signal` aborts. Rejects when the connection is lost: what was missed
+   * meanwhile is for reconcile to find.
+   */
+  watch(onTouched: (user: string) => void, signal: AbortSignal): Promise<void>;
+
+  /** True if a write of ours just now was notified within `timeoutMs`. Only while `watch` runs. */
+  probeNotifications(timeoutMs: number): Promise<boolean>;
+
+  /** The key of a user's session. */
+  keyOf(user: string): string;
+}
+
+export interface SessionPage {
+  /** Undefined: this was the last page. */
+  readonly cursor: string | undefined;
+  readonly users: readonly string[];
+  /** Keys that match the template but name no possible user. */
+  readonly impossible: readonly string[];
+}
