@@ -55,8 +55,8 @@ export type Ledger = z.infer<typeof ledgerSchema>;
 export type Episode = z.infer<typeof episodeSchema>;
 export type CloseReason = NonNullable<Ledger['closed']>['why'];
 
-/** A ledger as stored: JSON. Short keys matter: there is one beside every watched session. */
-const SHORT: readonly (readonly [long: string, short: string])[] = [
+/** A ledger is stored as JSON with short keys: there is one beside every watched session. */
+const SHORT_KEYS: readonly (readonly [long: keyof Ledger, short: string])[] = [
   ['activityAt', 'a'],
   ['sequence', 'q'],
   ['cart', 'c'],
@@ -70,21 +70,19 @@ const SHORT: readonly (readonly [long: string, short: string])[] = [
   ['future', 'f'],
   ['problem', 'p'],
 ];
-const shortOf = new Map(SHORT);
-const longOf = new Map(SHORT.map(([long, short]) => [short, long]));
 
-function rename(record: Readonly<Record<string, unknown>>, names: ReadonlyMap<string, string>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [names.get(key) ?? key, value]));
-}
-
+/** Equal ledgers give equal texts, in whatever order they were put together. */
 export function encodeLedger(ledger: Ledger): string {
-  return JSON.stringify(rename(ledger, shortOf));
+  return JSON.stringify(Object.fromEntries(SHORT_KEYS.map(([long, short]) => [short, ledger[long]])));
 }
 
 /** Undefined if the text is no ledger: somebody else wrote there. */
 export function decodeLedger(text: string): Ledger | undefined {
   try {
-    const parsed = ledgerSchema.safeParse(rename(JSON.parse(text) as Record<string, unknown>, longOf));
+    const stored = JSON.parse(text) as Record<string, unknown>;
+    const parsed = ledgerSchema.safeParse(
+      Object.fromEntries(SHORT_KEYS.filter(([, short]) => short in stored).map(([long, short]) => [long, stored[short]])),
+    );
     return parsed.success ? parsed.data : undefined;
   } catch {
     return undefined;

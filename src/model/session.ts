@@ -71,10 +71,14 @@ export interface Consent {
   readonly at?: number | undefined;
 }
 
-/** A session as an application reads it: parsed, and undefined once its logical life is over. */
+/** A session, parsed. */
 export interface Session {
   readonly user: string;
   readonly lastActivityAt: number | undefined;
+  /** When `endSession` was called. */
+  readonly endedAt: number | undefined;
+  /** Written by the library, not by others. */
+  readonly ours: boolean;
   readonly cart: Cart;
   readonly channel: string | undefined;
   readonly language: string | undefined;

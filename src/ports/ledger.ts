@@ -64,8 +64,14 @@ export interface LedgerStore {
   /** The users that have a ledger or pending events, a page at a time; a user may be named twice. */
   scan(cursor: string): Promise<{ readonly cursor: string | undefined; readonly users: readonly string[] }>;
 
-  /** Puts somebody into quarantine who has no ledger to say so: an id that cannot be one. */
-  quarantine(entries: readonly Quarantined[]): Promise<void>;
+  /**
+   * Puts users into quarantine who have no ledger to say so: an id that cannot be one, a ledger that cannot be read.
+   * @returns those that were not there yet
+   */
+  quarantine(entries: readonly Quarantined[]): Promise<Quarantined[]>;
+
+  /** Takes users out of quarantine whose ledger does not hold them there. */
+  release(users: readonly string[]): Promise<void>;
 
   /** Those in quarantine, latest first. */
   quarantined(limit: number): Promise<{ readonly total: number; readonly entries: readonly Quarantined[] }>;

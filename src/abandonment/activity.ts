@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto';
+import { type Cart, cartDigest, parseCart } from '../model/cart.ts';
+import { UsageError } from '../model/errors.ts';
+import { formatInstant } from '../model/instant.ts';
+import { type Message, messageText } from '../model/message.ts';
+import type { Session } from '../model/session.ts';
+import { userIdProblem } from '../model/user-id.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { SessionWrite, Sessions } from '../ports/sessions.ts';
+
+/** What may be said of a session beside an activity. Unknown fields are kept and travel with the session. */
+export interface SessionDetails {
+  /** The channel that the user is on, such as `whatsapp` or `web`. */
+  readonly channel?: string;
+  /** BCP 47 tag, such as `en` or `hi`. */
+  readonly language?: string;
+  readonly intent?: string;
+  readonly topic?: string;
+  readonly phone?: string;
+  /** IANA time zone, such as `Asia/Kolkata`. */
+  readonly timezone?: string;
+  /** Further fields of the hash, as texts. */
+  readonly fields?: Readonly<Record<string, string>>;
+}
+
+export interface At {
+  /** When it happened, Unix milliseconds; default: now. */
+  readonly at?: number;
+}
+
+export interface Order extends At {
+  readonly orderId?: string;
+  /** What is left in the cart; default: nothing. What an order leaves behind is not announced by itself. */
+  readonly cart?: Cart;
+}
+
+export interface ActivitySettings {
+  /** Logical life of a session after its last activity. */
+  readonly hotTtlMs: number;
+  /** Largest cart, in bytes of JSON. */
+  readonly maxCart: number;
+}
+
+/** Names in the hash of what SessionDetails calls otherwise. */
+const FIELD_OF = {
+  channel: 'active_channel',
+  language: 'language',
+  intent: 'current_intent',
+  topic: 'topic',
+  phone: 'phone',
+  timezone: 'timezone',
+} as const;
+
+/** Fields that only these functions write: a caller that could set them would break what they keep in step. */
+const OWN_FIELDS: ReadonlySet<string> = new Set(['cart', 'rekindle', 'last_activity', 'last_order_at', 'context_tokens']);
+
+/**
+ * What an application does to sessions. Each call is one atomic script: hash, window, overflow, token count, TTL and
+ * agenda change together or not at all. Only the user's own doings move `last_activity`.
+ *
+ * All reject with a UsageError on an argument that cannot be right, and with the store's error when it is away; a call
+ * that was rejected for that reason may have taken effect.
+ */
+export class Activity {
+  readonly #sessions: Sessions;
+  readonly #clock: Clock;
+  readonly #settings: ActivitySettings;
+  readonly #countTokens: (text: string) => number;
+
+  constructor(sessions: Sessions, clock: Clock, settings: ActivitySettings, countTokens: (text: string) => number) {
+    this.#sessions = sessions;
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#countTokens = countTokens;
+  }
+
+  /** The user did something: viewed a page, tapped a button. Opens the session if there is none. */
+  async recordActivity(user: string, details: SessionDetails & At = {}): Promise<void> {
+    await this.#write(user, details.at, { activity: true, fields: fieldsOf(details) });
+  }
+
+  /**
+   * Appends a message to the window; what no longer fits goes to the overflow. A message of role `user` is activity and
+   * opens the channel's service window anew; what an assistant says is neither.
+   * @returns the message's id: its own, or a new UUID
+   */
+  async appendMessage(user: string, message: Message, details: SessionDetails & At = {}): Promise<string> {
+    if (typeof message.role !== 'string' || message.role === '') {
+      throw new UsageError(`a message needs a role such as "user" or "assistant"; got ${JSON.stringify(message.role)}`);
+    }
+    if (typeof message.content !== 'string' && !Array.isArray(message.content)) {
+      throw new UsageError('the content of a message is a text or an array of parts');
+    }
+    const at = details.at ?? message.at ?? this.#clock.now();
+    const id = message.id ?? randomUUID();
+    const { tokens: _counted, ...rest } = message;
+    // write.lua reads the count from the beginning of the text.
+    const stored = { tokens: this.#countTokens(messageText(message)), ...rest, id, at };
+    const fromUser = message.role === 'user';
+    await this.#write(user, at, {
+      activity: fromUser,
+      fields: { ...fieldsOf(details), ...(fromUser && { last_inbound_at: formatInstant(at) }) },
+      messages: [JSON.stringify(stored)],
+    });
+    return id;
+  }
+
+  /** Replaces the cart. The user's doing unless `by` says that an assistant did it. */
+  async updateCart(
+    user: string,
+    cart: Cart,
+    details: SessionDetails & At & { readonly by?: 'user' | 'assistant' } = {},
+  ): Promise<void> {
+    await this.#write(user, details.at, {
+      activity: details.by !== 'assistant',
+      fields: fieldsOf(details),
+      cart: this.#encodeCart(cart),
+    });
+  }
+
+  /** The user ordered: closes the episode. */
+  async placeOrder(user: string, order: Order = {}): Promise<void> {
+    const at = order.at ?? this.#clock.now();
+    await this.#write(user, at, {
+      activity: true,
+      fields: { last_order_at: formatInstant(at), ...(order.orderId !== undefined && { order_id: order.orderId }) },
+      cart: this.#encodeCart(order.cart ?? []),
+      ordered: true,
+    });
+  }
+
+  /** The session, or undefined when there is none, it was ended, or its logical life is over. */
+  async readSession(user: string): Promise<Session | undefined> {
+    checkUser(user);
+    const session = await this.#sessions.read(user);
+    if (!session || session.endedAt !== undefined) return undefined;
+    const over = (session.lastActivityAt ?? Number.POSITIVE_INFINITY) + this.#settings.hotTtlMs <= this.#clock.now();
+    return session.ours && over ? undefined : session;
+  }
+
+  /** The session is over: closes the episode, and the next write opens a new session. What was said is kept. */
+  async endSession(user: string, { at }: At = {}): Promise<void> {
+    await this.#write(user, at, { activity: false, ended: true, armNow: true });
+  }
+
+  /** The user wants no more announcements: closes the episode. Outlives the session; a later consent takes it back. */
+  async optOut(user: string, { at }: At = {}): Promise<void> {
+    await this.#write(user, at, { activity: false, optedOut: true, armNow: true });
+  }
+
+  async #write(user: string, at: number | undefined, write: Omit<SessionWrite, 'user' | 'at'>): Promise<void> {
+    checkUser(user);
+    const when = at ?? this.#clock.now();
+    if (!Number.isSafeInteger(when) || when <= 0) {
+      throw new UsageError(`an instant is whole Unix milliseconds; got ${String(when)}`);
+    }
+    await this.#sessions.write({ user, at: when, ...write });
+  }
+
+  #encodeCart(cart: Cart): { json: string; digest: string } {
+    const json = JSON.stringify(cart);
+    const parsed = parseCart(json);
+    if ('problem' in parsed) throw new UsageError(`the cart cannot be written: ${parsed.problem.detail}`);
+    const bytes = Buffer.byteLength(json);
+    if (bytes > this.#settings.maxCart) {
+      throw new UsageError(
+        `the cart has ${String(bytes)} bytes; REKINDLE_MAX_CART allows ${String(this.#settings.maxCart)}`,
+      );
+    }
+    return { json, digest: cartDigest(parsed.items) };
+  }
+}
+
+function checkUser(user: string): void {
+  const problem = userIdProblem(user);
+  if (problem) throw new UsageError(problem.detail);
+}
+
+function fieldsOf(details: SessionDetails): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (const [name, value] of Object.entries(details.fields ?? {})) {
+    if (OWN_FIELDS.has(name)) throw new UsageError(`the field ${name} is kept by Rekindle and cannot be set`);
+    fields[name] = value;
+  }
+  for (const [name, field] of Object.entries(FIELD_OF)) {
+    const value = details[name as keyof typeof FIELD_OF];
+    if (value !== undefined) fields[field] = value;
+  }
+  return fields;
+}

@@ -1,0 +1,94 @@
+import { SECOND_MS } from '../model/duration.ts';
+import { BusUnavailableError } from '../model/errors.ts';
+import type { AnyEvent } from '../model/event.ts';
+import type { Bus } from '../ports/bus.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { LedgerStore } from '../ports/ledger.ts';
+import type { Observe } from './observe.ts';
+
+/** The pending events of one user, in their order. */
+export interface Pending {
+  readonly user: string;
+  readonly events: readonly AnyEvent[];
+}
+
+const FIRST_RETRY_MS = SECOND_MS;
+const LONGEST_RETRY_MS = 30 * SECOND_MS;
+
+/**
+ * Puts pending events on the bus and strikes them from the ledgers.
+ *
+ *   closed ──publish fails──▶ open until retryAt ──first publish after it──▶ closed, or open for twice as long
+ *
+ * While it is open nothing is tried: the events stay in the ledgers and their users come back when it may close.
+ * The breaker runs on the Clock port, so that replay and tests see ten minutes without a bus in no time.
+ */
+export class Announcer {
+  readonly #bus: Bus;
+  readonly #ledgers: LedgerStore;
+  readonly #clock: Clock;
+  readonly #observe: Observe;
+  #failures = 0;
+  #retryAt = 0;
+
+  constructor(bus: Bus, ledgers: LedgerStore, clock: Clock, observe: Observe) {
+    this.#bus = bus;
+    this.#ledgers = ledgers;
+    this.#clock = clock;
+    this.#observe = observe;
+  }
+
+  /**
+   * @returns for each user with an event that is not on the bus yet, when to try again; a user that is not in it has
+   *   nothing pending
+   */
+  async announce(batch: readonly Pending[], signal?: AbortSignal): Promise<ReadonlyMap<string, number>> {
+    const waiting = new Map<string, number>();
+    const some = batch.filter(({ events }) => events.length > 0);
+    if (some.length === 0) return waiting;
+    if (this.#clock.now() < this.#retryAt) {
+      for (const { user } of some) waiting.set(user, this.#retryAt);
+      return waiting;
+    }
+    const durable = await this.#publish(
+      some.flatMap(({ events }) => events),
+      signal,
+    );
+    const now = this.#clock.now();
+    const strikes = some.map(({ user, events }) => {
+      const ids = events.map(({ id }) => id).filter((id) => durable.has(id));
+      if (ids.length < events.length) waiting.set(user, Math.max(this.#retryAt, now + FIRST_RETRY_MS));
+      return { user, ids };
+    });
+    await this.#ledgers.strike(strikes);
+    return waiting;
+  }
+
+  /** @returns ids of the events that are durable on the bus */
+  async #publish(events: readonly AnyEvent[], signal: AbortSignal | undefined): Promise<ReadonlySet<string>> {
+    const durable = new Set<string>();
+    try {
+      const results = await this.#bus.publish(events, signal);
+      const now = this.#clock.now();
+      for (const [index, event] of events.entries()) {
+        const result = results[index];
+        if (!result?.durable) {
+          this.#observe('busAway', { reason: result?.reason ?? 'no answer', group: undefined, retryAt: now + FIRST_RETRY_MS });
+          continue;
+        }
+        durable.add(event.id);
+        this.#observe('published', { event, at: now });
+      }
+      if (this.#failures > 0) this.#observe('busBack', {});
+      this.#failures = 0;
+      this.#retryAt = 0;
+    } catch (error) {
+      if (!(error instanceof BusUnavailableError)) throw error;
+      this.#failures += 1;
+      const delayMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.#failures - 1));
+      this.#retryAt = this.#clock.now() + delayMs;
+      this.#observe('busAway', { reason: error.message, group: error.group, retryAt: this.#retryAt });
+    }
+    return durable;
+  }
+}

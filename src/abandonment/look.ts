@@ -1,0 +1,190 @@
+/**
+ * One look at a batch of due users:
+ *
+ *   claim ─▶ read ─▶ decide ─▶ (copy) ─▶ commit ─▶ announce ─▶ settle
+ *
+ * A worker may die between any two of these: its lease runs out, the users are due again, and what was committed is
+ * found pending and announced under the same ids. Invariant: whoever has a pending event has a live lease or a due
+ * agenda entry.
+ */
+import { HOUR_MS, MINUTE_MS } from '../model/duration.ts';
+import type { AnyEvent } from '../model/event.ts';
+import { parseInstant } from '../model/instant.ts';
+import type { Agenda, Claim, NextLook } from '../ports/agenda.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { LedgerStore, LedgerWrite, Quarantined, Reading } from '../ports/ledger.ts';
+import type { Sessions } from '../ports/sessions.ts';
+import type { Announcer, Pending } from './announce.ts';
+import { type EventSettings, buildEvent } from './events.ts';
+import type { Observe } from './observe.ts';
+import { type Decision, type PolicySettings, decide } from './policy.ts';
+
+export interface LookSettings extends PolicySettings, EventSettings {
+  /** Treat sessions of others as ours, and let them live so long after an activity; undefined: leave them alone. */
+  readonly manageTtlMs: number | undefined;
+}
+
+export interface LookPorts {
+  readonly clock: Clock;
+  readonly agenda: Agenda;
+  readonly ledgers: LedgerStore;
+  readonly sessions: Sessions;
+}
+
+/**
+ * Users a look takes at a time. A script over 250 users keeps Redis for 1 to 2 ms; larger batches drain hardly faster
+ * (see docs/performance.md).
+ */
+export const LOOK_BATCH = 250;
+
+/** After a fault of ours in judging one user: the others go on, and it is tried again when that may have been mended. */
+const FAULT_RETRY_MS = MINUTE_MS;
+
+export interface LookResult {
+  readonly users: number;
+  /** When the next look is due, as far as is known. */
+  readonly nextDueAt: number | undefined;
+}
+
+interface Judged {
+  readonly reading: Reading;
+  readonly decision: Decision;
+  readonly events: readonly AnyEvent[];
+}
+
+export class Looker {
+  readonly #ports: LookPorts;
+  readonly #announcer: Announcer;
+  readonly #settings: LookSettings;
+  readonly #observe: Observe;
+  readonly #onFault: (user: string, error: unknown) => void;
+
+  constructor(
+    ports: LookPorts,
+    announcer: Announcer,
+    settings: LookSettings,
+    observe: Observe,
+    onFault: (user: string, error: unknown) => void,
+  ) {
+    this.#ports = ports;
+    this.#announcer = announcer;
+    this.#settings = settings;
+    this.#observe = observe;
+    this.#onFault = onFault;
+  }
+
+  /** Claims due users, at most one batch, and looks at them. */
+  async lookOnce(signal?: AbortSignal): Promise<LookResult> {
+    const { clock, agenda, ledgers } = this.#ports;
+    const claim = await agenda.claim(clock.now(), LOOK_BATCH);
+    if (claim.users.length === 0) return { users: 0, nextDueAt: claim.nextDueAt };
+
+    const now = clock.now();
+    const readings = await ledgers.read(claim.users, now);
+    const next = new Map<string, number | undefined>();
+    const judged = readings.flatMap((reading) => this.#judge(reading, now, next));
+    await this.#copy(judged);
+    const pending = await this.#commit(claim, judged, next);
+
+    const waiting = await this.#announcer.announce(pending, signal);
+    for (const [user, at] of waiting) next.set(user, earlier(next.get(user), at));
+
+    const settle: NextLook[] = [...next].map(([user, at]) => ({ user, at }));
+    await agenda.settle(claim, settle);
+    return { users: claim.users.length, nextDueAt: claim.nextDueAt };
+  }
+
+  #judge(reading: Reading, now: number, next: Map<string, number | undefined>): Judged[] {
+    try {
+      const decision = decide(reading, reading.ledger, this.#settings, now);
+      const events = decision.events.map((draft) => buildEvent(reading.user, draft, this.#settings, now));
+      next.set(reading.user, decision.nextAt);
+      return [{ reading, decision, events }];
+    } catch (error) {
+      this.#onFault(reading.user, error);
+      next.set(reading.user, now + FAULT_RETRY_MS);
+      return [];
+    }
+  }
+
+  async #copy(judged: readonly Judged[]): Promise<void> {
+    const users = judged.filter(({ decision }) => decision.copy).map(({ reading }) => reading.user);
+    if (users.length === 0) return;
+    await this.#ports.sessions.copy(users);
+    this.#observe('copied', { users: users.length });
+  }
+
+  /** @returns what is pending afterwards, of the users that this claim still holds */
+  async #commit(
+    claim: Claim,
+    judged: readonly Judged[],
+    next: Map<string, number | undefined>,
+  ): Promise<Pending[]> {
+    const { ledgers, clock } = this.#ports;
+    const writes = judged.flatMap((one) => this.#writeOf(one, clock.now()));
+    const outcomes = writes.length > 0 ? await ledgers.commit(claim, writes, clock.now()) : [];
+    const refused = new Set<string>();
+    let changed = 0;
+    for (const [index, { reading, quarantine }] of writes.entries()) {
+      const outcome = outcomes[index] ?? 'changed';
+      if (outcome === 'committed') {
+        this.#tellQuarantine(reading, quarantine);
+        continue;
+      }
+      refused.add(reading.user);
+      // Whose lease is lost is somebody else's to settle; whose session changed is looked at again at once.
+      if (outcome === 'lease_lost') next.delete(reading.user);
+      else next.set(reading.user, clock.now());
+      if (outcome === 'changed') changed += 1;
+    }
+    this.#observe('looked', { users: judged.length, changed, leaseLost: refused.size - changed });
+    const kept = judged.filter(({ reading }) => !refused.has(reading.user));
+    await this.#quarantineUnwritable(kept, clock.now());
+    await this.#adopt(kept, clock.now());
+    return kept.map(({ reading, events }) => ({ user: reading.user, events: [...reading.pending, ...events] }));
+  }
+
+  #writeOf({ reading, decision, events }: Judged, now: number): LedgerWrite[] {
+    if (!decision.ledger) return [];
+    const known = reading.ledger?.problem?.reason;
+    let quarantine: LedgerWrite['quarantine'];
+    if (decision.problem && decision.problem.reason !== known) quarantine = this.#entry(reading, decision.problem, now);
+    else if (!decision.problem && known !== undefined) quarantine = 'leave';
+    return [{ reading, ledger: decision.ledger, events, quarantine }];
+  }
+
+  #entry({ user }: Reading, problem: NonNullable<Decision['problem']>, at: number): Quarantined {
+    return { user, key: this.#ports.sessions.keyOf(user), reason: problem.reason, detail: problem.detail, at };
+  }
+
+  #tellQuarantine({ user }: Reading, quarantine: LedgerWrite['quarantine']): void {
+    if (quarantine === 'leave') this.#observe('mended', { user });
+    else if (quarantine) this.#observe('quarantined', quarantine);
+  }
+
+  /** A ledger that cannot be read is left as it is, so it cannot say itself that its user is in quarantine. */
+  async #quarantineUnwritable(judged: readonly Judged[], now: number): Promise<void> {
+    const entries = judged
+      .filter(({ decision }) => decision.problem?.reason === 'ledger_unreadable')
+      .flatMap(({ reading, decision }) => (decision.problem ? [this.#entry(reading, decision.problem, now)] : []));
+    for (const entry of await this.#ports.ledgers.quarantine(entries)) this.#observe('quarantined', entry);
+  }
+
+  /** Makes sessions of others ours to expire, and lets them live on with what others write to them. */
+  async #adopt(judged: readonly Judged[], now: number): Promise<void> {
+    const { manageTtlMs } = this.#settings;
+    if (manageTtlMs === undefined) return;
+    const foreign = judged.filter(({ reading: { fields, expiresAt }, decision }) => {
+      if (!fields || decision.problem) return false;
+      const activityAt = parseInstant(fields.last_activity ?? '') ?? now;
+      return fields.rekindle === undefined || (expiresAt ?? 0) < Math.min(activityAt, now) + manageTtlMs - HOUR_MS;
+    });
+    await Promise.all(
+      foreign.map(({ reading }) => this.#ports.sessions.write({ user: reading.user, at: now, activity: false })),
+    );
+  }
+}
+
+function earlier(a: number | undefined, b: number): number {
+  return a === undefined ? b : Math.min(a, b);
+}

@@ -1,0 +1,132 @@
+import { userIdProblem } from '../model/user-id.ts';
+import type { Agenda } from '../ports/agenda.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { LedgerStore, Quarantined, Reading } from '../ports/ledger.ts';
+import type { Sessions } from '../ports/sessions.ts';
+import type { Observe } from './observe.ts';
+import { type PolicySettings, decide } from './policy.ts';
+
+/** Users read by one script: 250 take Redis 1 to 2 ms. */
+const READ_BATCH = 250;
+
+/** Of the time that a regular pass takes, the part in which it works: so a million sessions cost Redis a few per cent. */
+const BACKGROUND_SHARE = 0.05;
+
+export interface ReconcilePorts {
+  readonly sessions: Sessions;
+  readonly ledgers: LedgerStore;
+  readonly agenda: Agenda;
+  readonly clock: Clock;
+}
+
+export interface ReconcileReport {
+  /** Users seen, each as often as it was found. */
+  readonly users: number;
+  readonly armed: number;
+  readonly tookMs: number;
+}
+
+/**
+ * Goes over all sessions and ledgers and arms what the agenda may have missed: touches while notifications were off or
+ * lost, what a restart of the store forgot. A user with something pending or to be recorded is armed now, one with
+ * nothing new as the policy says; arming never moves an earlier look, so it never costs a look that finds nothing.
+ *
+ * @param options.fullSpeed without pauses: after notifications were lost; else in the background, at a bounded rate
+ */
+export async function reconcile(
+  ports: ReconcilePorts,
+  settings: PolicySettings,
+  observe: Observe,
+  { fullSpeed, signal }: { readonly fullSpeed: boolean; readonly signal?: AbortSignal },
+): Promise<ReconcileReport> {
+  const { sessions, ledgers, clock } = ports;
+  const startedAt = clock.now();
+  let users = 0;
+  let armed = 0;
+  let workedAt = performance.now();
+  const pause = async (): Promise<void> => {
+    const workedMs = performance.now() - workedAt;
+    if (!fullSpeed) await clock.sleep((workedMs * (1 - BACKGROUND_SHARE)) / BACKGROUND_SHARE, signal);
+    workedAt = performance.now();
+  };
+  const visit = async (found: readonly string[], which: (reading: Reading) => boolean): Promise<void> => {
+    for (let from = 0; from < found.length && signal?.aborted !== true; from += READ_BATCH) {
+      const now = clock.now();
+      const readings = await ledgers.read(found.slice(from, from + READ_BATCH), now);
+      armed += await arm(ports, settings, readings.filter(which), now);
+      users += readings.length;
+      await pause();
+    }
+  };
+
+  let cursor: string | undefined = '';
+  while (cursor !== undefined && signal?.aborted !== true) {
+    const page = await sessions.scan(cursor);
+    await quarantineImpossible(ports, page.impossible, observe);
+    await visit(page.users, () => true);
+    cursor = page.cursor;
+  }
+  // A pending event or an open episode may outlive its session; the others were seen above.
+  cursor = '';
+  while (cursor !== undefined && signal?.aborted !== true) {
+    const page = await ledgers.scan(cursor);
+    await visit(page.users, (reading) => reading.fields === undefined);
+    cursor = page.cursor;
+  }
+  await releaseMended(ports, observe);
+  const report = { users, armed, tookMs: clock.now() - startedAt };
+  observe('reconciled', report);
+  return report;
+}
+
+async function arm(
+  { agenda }: ReconcilePorts,
+  settings: PolicySettings,
+  readings: readonly Reading[],
+  now: number,
+): Promise<number> {
+  const looks = readings.flatMap((reading) => {
+    const at = dueAt(reading, settings, now);
+    return at === undefined ? [] : [{ user: reading.user, at }];
+  });
+  await agenda.arm(looks);
+  return looks.length;
+}
+
+function dueAt(reading: Reading, settings: PolicySettings, now: number): number | undefined {
+  if (reading.pending.length > 0) return now;
+  try {
+    const decision = decide(reading, reading.ledger, settings, now);
+    return decision.ledger || decision.events.length > 0 ? now : decision.nextAt;
+  } catch {
+    // The look reports the fault.
+    return now;
+  }
+}
+
+async function quarantineImpossible(
+  { sessions, ledgers, clock }: ReconcilePorts,
+  impossible: readonly string[],
+  observe: Observe,
+): Promise<void> {
+  const entries = impossible.flatMap((user): Quarantined[] => {
+    const problem = userIdProblem(user);
+    return problem ? [{ user, key: sessions.keyOf(user), at: clock.now(), ...problem }] : [];
+  });
+  for (const entry of await ledgers.quarantine(entries)) observe('quarantined', entry);
+}
+
+/** Whom no look takes out of quarantine: impossible ids whose key is gone, ledgers that were unreadable and are deleted. */
+async function releaseMended({ ledgers, clock }: ReconcilePorts, observe: Observe): Promise<void> {
+  const { entries } = await ledgers.quarantined(Number.MAX_SAFE_INTEGER);
+  for (let from = 0; from < entries.length; from += READ_BATCH) {
+    const users = entries.slice(from, from + READ_BATCH).map(({ user }) => user);
+    const readings = await ledgers.read(users, clock.now());
+    const mended = readings
+      .filter(({ problem, ledger }) => !problem && !ledger?.problem)
+      .filter(({ user, fields }) => !(fields && userIdProblem(user)))
+      .map(({ user }) => user);
+    await ledgers.release(mended);
+    for (const user of mended) observe('mended', { user });
+  }
+}

@@ -1,0 +1,83 @@
+import { MINUTE_MS, SECOND_MS } from '../model/duration.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Sessions } from '../ports/sessions.ts';
+import type { Observe } from './observe.ts';
+
+/** Touches of one user within this time are armed once: a foreign writer is noticed well within a second. */
+const COALESCE_MS = 50;
+
+/** Users armed by one script: 250 take Redis about 1 ms. */
+const ARM_BATCH = 250;
+
+/** How often a write of ours checks that notifications still arrive, and how long it waits for its own. */
+const PROBE_EVERY_MS = MINUTE_MS;
+const PROBE_TIMEOUT_MS = 2 * SECOND_MS;
+
+export interface WatchHooks {
+  /** What happened before is unknown: somebody should reconcile. */
+  readonly onSubscribed: () => void;
+  readonly observe: Observe;
+}
+
+/**
+ * Listens to what other programs write and arms their users, until `signal` aborts or the connection is lost (then it
+ * rejects). One replica at a time does it, for all.
+ *
+ * Memory is one entry a user touched and not yet armed, however often it is touched: behind a burst it falls behind
+ * and loses nobody.
+ */
+export async function watchTouches(
+  sessions: Sessions,
+  clock: Clock,
+  { onSubscribed, observe }: WatchHooks,
+  signal: AbortSignal,
+): Promise<void> {
+  const ended = new AbortController();
+  const until = AbortSignal.any([signal, ended.signal]);
+  const touched = new Set<string>();
+  const watching = sessions.watch((user) => touched.add(user), until).finally(() => {
+    ended.abort();
+  });
+  const arming = armAsTheyCome(sessions, clock, touched, observe, until);
+  const probing = probe(sessions, clock, observe, onSubscribed, until);
+  const results = await Promise.allSettled([watching, arming, probing]);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+}
+
+async function armAsTheyCome(
+  sessions: Sessions,
+  clock: Clock,
+  touched: Set<string>,
+  observe: Observe,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted || touched.size > 0) {
+    if (touched.size === 0) {
+      await clock.sleep(COALESCE_MS, signal);
+      continue;
+    }
+    const users = [...touched.values().take(ARM_BATCH)];
+    // Taken out before they are armed: a touch that comes meanwhile counts again.
+    for (const user of users) touched.delete(user);
+    await sessions.armTouched(users, clock.now());
+    observe('touched', { users: users.length });
+    if (touched.size < ARM_BATCH && !signal.aborted) await clock.sleep(COALESCE_MS, signal);
+  }
+}
+
+async function probe(
+  sessions: Sessions,
+  clock: Clock,
+  observe: Observe,
+  onSubscribed: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  // The subscription is on its way: the first probe waits for it, and what came before it is reconciled.
+  await clock.sleep(COALESCE_MS, signal);
+  onSubscribed();
+  while (!signal.aborted) {
+    observe('notifications', { arrive: await sessions.probeNotifications(PROBE_TIMEOUT_MS) });
+    await clock.sleep(PROBE_EVERY_MS, signal);
+  }
+}

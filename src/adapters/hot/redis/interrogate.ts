@@ -1,0 +1,111 @@
+import type { Redis } from 'ioredis';
+
+/** Something about this Redis that its owner should know. `refuse`: the daemon does not start. */
+export interface Finding {
+  readonly level: 'ok' | 'warn' | 'refuse';
+  readonly what: string;
+  /** What to change. */
+  readonly change?: string;
+}
+
+/** ZADD LT, ZMSCORE, COPY and LPOP with a count came with it. */
+const OLDEST_VERSION = [6, 2] as const;
+
+/** Keyspace events of hash, list, string and generic commands: what other programs touch sessions with. */
+export const NOTIFY_FLAGS = 'Kghl$';
+
+/** Asks a Redis what it is and how it is set up. Commands that a managed service forbids are taken as unanswered. */
+export async function interrogate(redis: Redis): Promise<Finding[]> {
+  const info = parseInfo(await redis.info());
+  const settings = await configOf(redis, 'save', 'notify-keyspace-events', 'maxmemory-policy');
+  return [
+    version(info.get('redis_version') ?? ''),
+    cluster(info.get('cluster_enabled')),
+    eviction(settings.get('maxmemory-policy') ?? info.get('maxmemory_policy')),
+    persistence(info.get('aof_enabled'), settings.get('save')),
+    notifications(settings.get('notify-keyspace-events')),
+  ];
+}
+
+function parseInfo(text: string): Map<string, string> {
+  return new Map(text.split('\r\n').map((line) => line.split(':', 2) as [string, string]));
+}
+
+async function configOf(redis: Redis, ...names: readonly string[]): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const name of names) {
+    try {
+      const [, value] = (await redis.config('GET', name)) as string[];
+      if (value !== undefined) found.set(name, value);
+    } catch {
+      // Managed services forbid CONFIG; what it would say is then unknown.
+    }
+  }
+  return found;
+}
+
+function version(text: string): Finding {
+  const [major = 0, minor = 0] = text.split('.').map(Number);
+  const [oldestMajor, oldestMinor] = OLDEST_VERSION;
+  const old = major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
+  return old
+    ? { level: 'refuse', what: `Redis ${text} is too old`, change: `use Redis ${OLDEST_VERSION.join('.')} or newer` }
+    : { level: 'ok', what: `Redis ${text}` };
+}
+
+function cluster(enabled: string | undefined): Finding {
+  return enabled === '1'
+    ? {
+        level: 'refuse',
+        what: 'this Redis is a cluster, which is not supported yet: one user\'s keys would lie on different nodes',
+        change: 'point REDIS_URL at a single server or a primary with replicas',
+      }
+    : { level: 'ok', what: 'not a cluster' };
+}
+
+function eviction(policy: string | undefined): Finding {
+  if (policy?.startsWith('allkeys')) {
+    return {
+      level: 'refuse',
+      what: `maxmemory-policy is ${policy}: Redis may drop the agenda, ledgers or queues without a word`,
+      change: 'CONFIG SET maxmemory-policy noeviction',
+    };
+  }
+  if (policy?.startsWith('volatile')) {
+    return {
+      level: 'warn',
+      what: `maxmemory-policy is ${policy}: at the memory limit Redis may drop sessions and ledgers, which have a TTL`,
+      change: 'CONFIG SET maxmemory-policy noeviction',
+    };
+  }
+  return { level: 'ok', what: `maxmemory-policy is ${policy ?? 'unknown'}` };
+}
+
+function persistence(appendOnly: string | undefined, save: string | undefined): Finding {
+  if (appendOnly === '1') return { level: 'ok', what: 'the append-only file is on' };
+  if (save === '') {
+    return {
+      level: 'warn',
+      what: 'nothing is persisted: a restart of Redis loses sessions, ledgers and events that no subscriber has read',
+      change: 'CONFIG SET appendonly yes',
+    };
+  }
+  return {
+    level: 'warn',
+    what: 'only snapshots are persisted: a restart of Redis loses what came since the last one',
+    change: 'CONFIG SET appendonly yes',
+  };
+}
+
+function notifications(flags: string | undefined): Finding {
+  if (flags === undefined) return { level: 'ok', what: 'notify-keyspace-events cannot be asked; a probe tells' };
+  const all = flags.includes('A');
+  const missing = [...NOTIFY_FLAGS].filter((flag) => !(flags.includes(flag) || (all && flag !== 'K')));
+  return missing.length === 0
+    ? { level: 'ok', what: `notify-keyspace-events is ${flags}` }
+    : {
+        level: 'warn',
+        what: `notify-keyspace-events is '${flags}': what other programs write is noticed by reconcile alone, up to REKINDLE_RECONCILE_EVERY late`,
+        change: `CONFIG SET notify-keyspace-events ${NOTIFY_FLAGS}`,
+      };
+}

@@ -1,0 +1,109 @@
+/** Names of keys: the sessions' by the template that all programs share, ours below the prefix. */
+export class Keys {
+  readonly #before: string;
+  readonly #after: string;
+  readonly #prefix: string;
+
+  /** @param template the session key with the placeholder `<user_id>` */
+  constructor(template: string, prefix: string) {
+    const [before = '', after = ''] = template.split('<user_id>');
+    this.#before = before;
+    this.#after = after;
+    this.#prefix = prefix;
+  }
+
+  session(user: string): string {
+    return `${this.#before}${user}${this.#after}`;
+  }
+
+  messages(user: string): string {
+    return `${this.session(user)}${MESSAGES}`;
+  }
+
+  overflow(user: string): string {
+    return `${this.#prefix}:overflow:${user}`;
+  }
+
+  ledger(user: string): string {
+    return `${this.#prefix}:ledger:${user}`;
+  }
+
+  pending(user: string): string {
+    return `${this.#prefix}:pending:${user}`;
+  }
+
+  optout(user: string): string {
+    return `${this.#prefix}:optout:${user}`;
+  }
+
+  /** Where a session of others is copied to before its TTL takes it. */
+  keptSession(user: string): string {
+    return `${this.#prefix}:kept:session:${user}`;
+  }
+
+  keptMessages(user: string): string {
+    return `${this.#prefix}:kept:messages:${user}`;
+  }
+
+  /** One shard: a single server gains nothing by more. */
+  get agenda(): string {
+    return `${this.#prefix}:agenda:0`;
+  }
+
+  get leased(): string {
+    return `${this.#prefix}:leased:0`;
+  }
+
+  get quarantine(): string {
+    return `${this.#prefix}:quarantine`;
+  }
+
+  get quarantineDetails(): string {
+    return `${this.#prefix}:quarantine:details`;
+  }
+
+  get sentinel(): string {
+    return `${this.#prefix}:sentinel`;
+  }
+
+  lease(name: string): string {
+    return `${this.#prefix}:lease:${name}`;
+  }
+
+  /** Glob pattern of the sessions' keys. */
+  get sessionPattern(): string {
+    return `${escapeGlob(this.#before)}*${escapeGlob(this.#after)}`;
+  }
+
+  /** Glob pattern of one kind of key of ours. */
+  patternOf(kind: 'ledger' | 'pending'): string {
+    return `${escapeGlob(this.#prefix)}:${kind}:*`;
+  }
+
+  /** The user in a key of ours of that kind. */
+  userOf(kind: 'ledger' | 'pending', key: string): string {
+    return key.slice(this.#prefix.length + kind.length + 2);
+  }
+
+  /** The text in the placeholder's place, or undefined for a key of another kind. */
+  sessionUser(key: string): string | undefined {
+    const long = this.#before.length + this.#after.length;
+    if (key.length <= long || !key.startsWith(this.#before) || !key.endsWith(this.#after)) return undefined;
+    if (key.startsWith(`${this.#prefix}:`)) return undefined;
+    return key.slice(this.#before.length, key.length - this.#after.length);
+  }
+
+  /**
+   * The user whose messages a key may be. A key that ends so is also the session of a user whose id ends so; the type
+   * of the key tells them apart.
+   */
+  messagesUser(key: string): string | undefined {
+    return key.endsWith(MESSAGES) ? this.sessionUser(key.slice(0, -MESSAGES.length)) : undefined;
+  }
+}
+
+const MESSAGES = ':messages';
+
+function escapeGlob(text: string): string {
+  return text.replace(/[\\*?[\]]/g, '\\$&');
+}

@@ -1,0 +1,40 @@
+-- Arms a batch of users whose sessions somebody else wrote.
+--
+-- KEYS  1 agenda; then per user: session
+-- ARGV  1 now, 2 first threshold in ms, 3 how long before its TTL a session is copied, in ms; then per user: user
+-- Returns the number of users that are looked at now.
+-- Guarantee: the look comes at the latest one threshold after the last activity, and well before the TTL; a touch of a
+-- user who is armed for that already changes nothing. What cannot be read is looked at now: the look says why.
+
+-- As in src/model/instant.ts.
+local MILLISECONDS_FROM = 946684800000
+
+local agenda = KEYS[1]
+local now, threshold, lead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local looked = 0
+
+local function dueAt(session)
+  local values = redis.pcall('HMGET', session, 'last_activity', 'rekindle')
+  if values.err then return now end
+  local last = tonumber(values[1] or nil)
+  if not last or last ~= last or last < 0 or last > 8640000000000000 then
+    -- A session of ours in which nothing was the user's own doing yet.
+    if not values[1] and values[2] then return nil end
+    return now
+  end
+  if last < MILLISECONDS_FROM then last = last * 1000 end
+  local due = last + threshold
+  local left = redis.call('PTTL', session)
+  if left > 0 then due = math.min(due, now + math.max(left - lead, left / 2)) end
+  return math.floor(due)
+end
+
+for i = 2, #KEYS do
+  local user = ARGV[i + 2]
+  local due = dueAt(KEYS[i])
+  if due and redis.call('ZADD', agenda, 'LT', 'CH', string.format('%.0f', due), user) == 1 then
+    redis.call('ZADD', agenda, 'LT', ARGV[1], user)
+    looked = looked + 1
+  end
+end
+return looked

@@ -1,0 +1,55 @@
+-- Takes due users under a lease.
+--
+-- KEYS  1 agenda, 2 leased
+-- ARGV  1 now, 2 end of the new lease, 3 most users to take
+-- Returns {users, instant of the next look that is known of or false}
+-- Guarantee: a user under a live lease is not taken; those passed over use up none of the limit; whose lease has ended
+-- is due again at once. A new lease ends later than any before it on the same user, so its end identifies the claim.
+
+-- More users than all replicas hold at once: the bound of one run, not of what is found by and by.
+local PAGES_MAX = 20
+
+local agenda, leased = KEYS[1], KEYS[2]
+local now, leasedUntil, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
+
+local ended = redis.call('ZRANGEBYSCORE', leased, '-inf', now, 'LIMIT', 0, limit)
+if #ended > 0 then
+  local due = {}
+  for _, user in ipairs(ended) do
+    due[#due + 1] = now
+    due[#due + 1] = user
+  end
+  redis.call('ZADD', agenda, 'LT', unpack(due))
+  redis.call('ZREM', leased, unpack(ended))
+end
+
+local users, passed, pages = {}, 0, 0
+while #users < limit and pages < PAGES_MAX do
+  pages = pages + 1
+  local page = redis.call('ZRANGEBYSCORE', agenda, '-inf', now, 'LIMIT', passed, limit)
+  if #page == 0 then break end
+  local leases = redis.call('ZMSCORE', leased, unpack(page))
+  local taken, leases_of_taken = {}, {}
+  for i, user in ipairs(page) do
+    if not leases[i] and #users < limit then
+      users[#users + 1] = user
+      taken[#taken + 1] = user
+      leases_of_taken[#leases_of_taken + 1] = leasedUntil
+      leases_of_taken[#leases_of_taken + 1] = user
+    else
+      passed = passed + 1
+    end
+  end
+  if #taken > 0 then
+    redis.call('ZADD', leased, unpack(leases_of_taken))
+    redis.call('ZREM', agenda, unpack(taken))
+  end
+end
+
+if #users == limit then return { users, now } end
+local nextDue = redis.call('ZRANGEBYSCORE', agenda, '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+local nextFree = redis.call('ZRANGE', leased, 0, 0, 'WITHSCORES')[2]
+if nextDue and nextFree then
+  return { users, tonumber(nextDue) < tonumber(nextFree) and nextDue or nextFree }
+end
+return { users, nextDue or nextFree or false }

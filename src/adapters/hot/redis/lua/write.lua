@@ -1,0 +1,143 @@
+-- Applies the library's writes to sessions: hash, window, overflow, token count, TTL, opt-out and agenda in step.
+--
+-- KEYS  1 agenda; then per write: session, messages, overflow, optout
+-- ARGV  1 first threshold in ms, 2 TTL in ms, 3 window; then per write:
+--       user, instant in ms, the instant as text, flags, cart digest, number n of fields, n × (name, value),
+--       number m of messages, m messages
+--       flags: a activity, c the cart is among the fields, o ordered, e ended, x opted out, n look now, m manage
+-- Returns one text per write: 'OK', or what is wrong with which key; then nothing of that write was done.
+-- Guarantee: a touch of a user who is armed already changes nothing in the agenda; a user who is new, was waiting for
+-- something later, or was silent for the first threshold, is looked at now. What the window pushes out goes to the
+-- overflow. A session that others wrote stays theirs: its TTL is not touched.
+
+-- As in src/model/instant.ts and src/abandonment/policy.ts.
+local MILLISECONDS_FROM = 946684800000
+local FUTURE_TOLERANCE_MS = 300000
+
+-- unpack() takes some 8,000 values at the most, and a list that others wrote may be longer.
+local CHUNK = 1000
+
+local agenda = KEYS[1]
+local threshold, ttl, window = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+
+local function toMs(text)
+  local value = tonumber(text or nil)
+  if not value then return nil end
+  return value < MILLISECONDS_FROM and value * 1000 or value
+end
+
+-- A digest is 'hash6quantity,hash6quantity,...', see src/model/cart.ts.
+local function showsAddition(before, now)
+  local had = {}
+  for hash, quantity in before:gmatch('(......)([^,]+),?') do had[hash] = tonumber(quantity) end
+  for hash, quantity in now:gmatch('(......)([^,]+),?') do
+    if tonumber(quantity) > (had[hash] or 0) then return true end
+  end
+  return false
+end
+
+-- The field 'rekindle': epoch;ended;opened;added;digest. 'opened' names the life of the cart, negative once it is over.
+local function readMarks(text)
+  if not text then return nil end
+  local epoch, ended, opened, added, digest = text:match('^(%d+);(%d+);(-?%d+);(%d+);(.*)$')
+  if not epoch then return nil end
+  return { epoch = epoch, ended = ended, opened = tonumber(opened), added = tonumber(added), digest = digest }
+end
+
+local function markCart(marks, digest, ordered, at)
+  if ordered or digest == '' then
+    marks.opened = -math.abs(marks.opened)
+    marks.added = 0
+  elseif showsAddition(marks.digest, digest) then
+    if marks.opened <= 0 then marks.opened = math.max(at, math.abs(marks.opened) + 1) end
+    marks.added = math.max(at, marks.added)
+  end
+  marks.digest = digest
+end
+
+-- The library writes the count first into each message; other programs do not, and 4 bytes a token is the usual guess.
+local function tokensOf(messages)
+  local sum = 0
+  for _, message in ipairs(messages) do
+    sum = sum + (tonumber(message:match('^{"tokens":(%d+)')) or math.ceil(#message / 4))
+  end
+  return sum
+end
+
+local function append(list, values)
+  for from = 1, #values, CHUNK do
+    redis.call('RPUSH', list, unpack(values, from, math.min(from + CHUNK - 1, #values)))
+  end
+end
+
+local function write(keyAt, user, atText, instant, flags, digest, fieldsAt, fieldCount, messagesAt, messageCount)
+  local session, messages, overflow, optout = KEYS[keyAt], KEYS[keyAt + 1], KEYS[keyAt + 2], KEYS[keyAt + 3]
+  local at = tonumber(atText)
+  local function has(flag) return flags:find(flag, 1, true) ~= nil end
+
+  local known = redis.pcall('HMGET', session, 'rekindle', 'last_activity')
+  if known.err then return session .. ' is a ' .. redis.call('TYPE', session).ok .. '; a session is a hash' end
+  local marks, lastActivity = readMarks(known[1]), toMs(known[2])
+  local foreign = not marks and redis.call('EXISTS', session) == 1 and not has('m')
+  if messageCount > 0 then
+    local kind = redis.call('TYPE', messages).ok
+    if kind ~= 'list' and kind ~= 'none' then return messages .. ' is a ' .. kind .. '; messages are a list' end
+  end
+
+  if has('x') then redis.call('SET', optout, atText) end
+  if marks and marks.ended ~= '0' and (has('a') or messageCount > 0) then
+    -- It was ended: this write opens the next one, and what was said before waits for demotion.
+    append(overflow, redis.call('LRANGE', messages, 0, -1))
+    redis.call('DEL', session, messages)
+    marks = nil
+  end
+  local exists = marks or foreign
+  if not exists and (has('x') or has('e')) and not has('a') then
+    redis.call('ZADD', agenda, 'LT', atText, user)
+    return 'OK'
+  end
+
+  local fields = { unpack(ARGV, fieldsAt, fieldsAt + 2 * fieldCount - 1) }
+  local function set(name, value)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  local later = lastActivity and lastActivity > at and lastActivity <= at + FUTURE_TOLERANCE_MS
+  if has('a') and not later then set('last_activity', instant) end
+  if not foreign then
+    marks = marks or { epoch = atText, ended = '0', opened = 0, added = 0, digest = '' }
+    if has('c') then markCart(marks, digest, has('o'), at) end
+    if has('e') then marks.ended = atText end
+    set('rekindle', string.format('%s;%s;%.0f;%.0f;%s', marks.epoch, marks.ended, marks.opened, marks.added, marks.digest))
+  end
+  if messageCount > 0 then
+    local length = redis.call('RPUSH', messages, unpack(ARGV, messagesAt, messagesAt + messageCount - 1))
+    if length > window then append(overflow, redis.call('LPOP', messages, length - window)) end
+    set('context_tokens', tokensOf(redis.call('LRANGE', messages, 0, -1)))
+  end
+  if #fields > 0 then redis.call('HSET', session, unpack(fields)) end
+  if not foreign then
+    redis.call('PEXPIRE', session, ttl)
+    redis.call('PEXPIRE', messages, ttl)
+    redis.call('PEXPIRE', overflow, ttl)
+  end
+
+  local lookNow = has('n')
+  if has('a') then
+    local changed = redis.call('ZADD', agenda, 'LT', 'CH', string.format('%.0f', at + threshold), user) == 1
+    lookNow = lookNow or changed or not lastActivity or at - lastActivity >= threshold
+  end
+  if lookNow then redis.call('ZADD', agenda, 'LT', atText, user) end
+  return 'OK'
+end
+
+local results, at = {}, 4
+for keyAt = 2, #KEYS, 4 do
+  local fieldCount = tonumber(ARGV[at + 5])
+  local messagesAt = at + 6 + 2 * fieldCount
+  local messageCount = tonumber(ARGV[messagesAt])
+  results[#results + 1] = write(keyAt, ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4],
+    at + 6, fieldCount, messagesAt + 1, messageCount)
+  at = messagesAt + 1 + messageCount
+end
+return results

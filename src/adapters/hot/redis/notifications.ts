@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { userIdProblem } from '../../../model/user-id.ts';
+import type { Keys } from './keys.ts';
+
+/** Not the user's doing: the store took the key away. The ledger knows when that is due. */
+const NOT_A_TOUCH: ReadonlySet<string> = new Set(['expired', 'evicted']);
+
+/**
+ * Listens to keyspace notifications of session keys. They are fire-and-forget and come from the node that holds the
+ * key; nothing is ever concluded from their absence.
+ */
+export class NotificationWatch {
+  readonly #redis: Redis;
+  readonly #keys: Keys;
+  readonly #connect: () => Redis;
+  #onSentinel: (() => void) | undefined;
+
+  constructor(redis: Redis, keys: Keys, connect: () => Redis) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#connect = connect;
+  }
+
+  async watch(onTouched: (user: string) => void, signal: AbortSignal): Promise<void> {
+    const channel = `__keyspace@${String(this.#redis.options.db ?? 0)}__:`;
+    const listener = this.#connect();
+    const over = Promise.withResolvers<undefined>();
+    const stop = (): void => {
+      over.resolve(undefined);
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    // The first lost connection ends the watch: what was missed is for the caller to find.
+    listener.once('close', () => {
+      over.reject(new Error('the connection that listens for notifications was lost'));
+    });
+    listener.on('pmessage', (_pattern: string, on: string, event: string) => {
+      const key = on.slice(channel.length);
+      if (key === this.#keys.sentinel) {
+        this.#onSentinel?.();
+        return;
+      }
+      const user = this.#userTouched(key, event);
+      if (user !== undefined) onTouched(user);
+    });
+    try {
+      await listener.psubscribe(`${channel}${this.#keys.sessionPattern}`, `${channel}${this.#keys.sentinel}`);
+      if (signal.aborted) return;
+      await over.promise;
+    } finally {
+      signal.removeEventListener('abort', stop);
+      over.promise.catch(() => undefined);
+      listener.disconnect();
+    }
+  }
+
+  #userTouched(key: string, event: string): string | undefined {
+    if (NOT_A_TOUCH.has(event)) return undefined;
+    const ofMessages = event.startsWith('h') ? undefined : this.#keys.messagesUser(key);
+    const user = ofMessages ?? this.#keys.sessionUser(key);
+    // An impossible id is put into quarantine by reconcile; it is never armed.
+    return user === undefined || userIdProblem(user) ? undefined : user;
+  }
+
+  async probe(timeoutMs: number): Promise<boolean> {
+    const heard = Promise.withResolvers<boolean>();
+    this.#onSentinel = () => {
+      heard.resolve(true);
+    };
+    const timer = new AbortController();
+    try {
+      await this.#redis.hset(this.#keys.sentinel, 'at', String(Date.now()));
+      return await Promise.race([heard.promise, sleep(timeoutMs, false, { signal: timer.signal })]);
+    } finally {
+      timer.abort();
+      this.#onSentinel = undefined;
+    }
+  }
+}

@@ -1,0 +1,239 @@
+import type { Redis } from 'ioredis';
+import { parseCart } from '../../../model/cart.ts';
+import { formatInstant, parseInstant } from '../../../model/instant.ts';
+import type { Message } from '../../../model/message.ts';
+import { type Session, parseOwnMarks } from '../../../model/session.ts';
+import { userIdProblem } from '../../../model/user-id.ts';
+import type { SessionPage, SessionWrite, Sessions } from '../../../ports/sessions.ts';
+import type { Keys } from './keys.ts';
+import { NotificationWatch } from './notifications.ts';
+import { Script } from './script.ts';
+
+const writeScript = new Script<string[]>('write.lua');
+const armTouchedScript = new Script<number>('arm-touched.lua');
+
+/** Writes of one turn of the event loop travel together; 100 take Redis about 1 ms. */
+const WRITES_A_BATCH = 100;
+
+/** Keys a page of a scan looks at: 1,000 take Redis about 0.3 ms. */
+const SCAN_COUNT = 1_000;
+
+export interface RedisSessionsOptions {
+  /** First threshold of inactivity. */
+  readonly thresholdMs: number;
+  /** Physical life of a session of ours: its logical life and the grace. */
+  readonly ttlMs: number;
+  /** Messages that stay in the window. */
+  readonly window: number;
+  /** How long before its TTL a session of others is copied. */
+  readonly demoteLeadMs: number;
+  /** How long a copy is kept. */
+  readonly keptMs: number;
+  /** Treat sessions of others as ours once the library writes to them. */
+  readonly manage: boolean;
+  /** Opens a connection that only listens. */
+  readonly connect: () => Redis;
+}
+
+interface QueuedWrite {
+  readonly write: SessionWrite;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class RedisSessions implements Sessions {
+  readonly #redis: Redis;
+  readonly #keys: Keys;
+  readonly #options: RedisSessionsOptions;
+  readonly #notifications: NotificationWatch;
+  #queue: QueuedWrite[] = [];
+
+  constructor(redis: Redis, keys: Keys, options: RedisSessionsOptions) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#options = options;
+    this.#notifications = new NotificationWatch(redis, keys, options.connect);
+  }
+
+  keyOf(user: string): string {
+    return this.#keys.session(user);
+  }
+
+  write(write: SessionWrite): Promise<void> {
+    const done = Promise.withResolvers<undefined>();
+    this.#queue.push({ write, resolve: () => { done.resolve(undefined); }, reject: done.reject });
+    if (this.#queue.length === 1) setImmediate(() => void this.#flush());
+    return done.promise;
+  }
+
+  async #flush(): Promise<void> {
+    const queue = this.#queue;
+    this.#queue = [];
+    // One connection keeps the order of batches, so writes of one user take effect in the order of calls.
+    const batches: Promise<void>[] = [];
+    for (let from = 0; from < queue.length; from += WRITES_A_BATCH) {
+      batches.push(this.#send(queue.slice(from, from + WRITES_A_BATCH)));
+    }
+    await Promise.all(batches);
+  }
+
+  async #send(batch: readonly QueuedWrite[]): Promise<void> {
+    const { thresholdMs, ttlMs, window, manage } = this.#options;
+    const keys = [this.#keys.agenda];
+    const args: (string | number)[] = [thresholdMs, ttlMs, window];
+    for (const { write } of batch) {
+      const { user, at, fields = {}, messages = [], cart } = write;
+      keys.push(
+        this.#keys.session(user),
+        this.#keys.messages(user),
+        this.#keys.overflow(user),
+        this.#keys.optout(user),
+      );
+      const pairs = Object.entries(fields).flat();
+      if (cart) pairs.push('cart', cart.json);
+      args.push(user, at, formatInstant(at), flagsOf(write, manage), cart?.digest ?? '');
+      args.push(pairs.length / 2, ...pairs, messages.length, ...messages);
+    }
+    try {
+      const results = await writeScript.run(this.#redis, keys, args);
+      for (const [index, { resolve, reject }] of batch.entries()) {
+        const result = results[index];
+        if (result === 'OK') resolve();
+        else reject(new Error(result));
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  async read(user: string): Promise<Session | undefined> {
+    const [fields, messages] = await this.#redis
+      .pipeline()
+      .hgetall(this.#keys.session(user))
+      .lrange(this.#keys.messages(user), 0, -1)
+      .exec()
+      .then((replies) => [replyOf<Record<string, string>>(replies?.[0]), replies?.[1]] as const);
+    if (Object.keys(fields).length === 0) return undefined;
+    const cart = parseCart(fields['cart']);
+    if ('problem' in cart) throw new Error(`${this.keyOf(user)}: ${cart.problem.detail}`);
+    return {
+      user,
+      lastActivityAt: fields['last_activity'] === undefined ? undefined : parseInstant(fields['last_activity']),
+      endedAt: parseOwnMarks(fields['rekindle'])?.endedAt,
+      ours: fields['rekindle'] !== undefined,
+      cart: cart.items,
+      channel: fields['active_channel'],
+      language: fields['language'],
+      intent: fields['current_intent'],
+      contextTokens: Number(fields['context_tokens'] ?? 0),
+      messages: await this.#messagesOf(user, messages),
+      fields,
+    };
+  }
+
+  async #messagesOf(user: string, reply: readonly [Error | null, unknown] | undefined): Promise<Message[]> {
+    const wrongType = reply?.[0]?.message.startsWith('WRONGTYPE') === true;
+    const texts = wrongType ? [] : replyOf<string[]>(reply);
+    if (!wrongType) return texts.map(parseMessage);
+    // Some programs keep the messages as one text that holds a JSON array.
+    const text = (await this.#redis.get(this.#keys.messages(user))) ?? '[]';
+    const parsed: unknown = JSON.parse(text);
+    return Array.isArray(parsed) ? (parsed as Message[]) : [parseMessage(text)];
+  }
+
+  async armTouched(users: readonly string[], now: number): Promise<void> {
+    if (users.length === 0) return;
+    const { thresholdMs, demoteLeadMs } = this.#options;
+    await armTouchedScript.run(
+      this.#redis,
+      [this.#keys.agenda, ...users.map((user) => this.#keys.session(user))],
+      [now, thresholdMs, demoteLeadMs, ...users],
+    );
+  }
+
+  async copy(users: readonly string[]): Promise<void> {
+    if (users.length === 0) return;
+    const pipeline = this.#redis.pipeline();
+    for (const user of users) {
+      const copies = [
+        [this.#keys.session(user), this.#keys.keptSession(user)],
+        [this.#keys.messages(user), this.#keys.keptMessages(user)],
+      ] as const;
+      for (const [from, to] of copies) {
+        // COPY takes the TTL along; the copy has its own.
+        pipeline.copy(from, to, 'REPLACE').pexpire(to, this.#options.keptMs);
+      }
+    }
+    for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
+  }
+
+  async scan(cursor: string): Promise<SessionPage> {
+    const [next, found] = await this.#redis.scan(
+      cursor || '0',
+      'MATCH',
+      this.#keys.sessionPattern,
+      'COUNT',
+      SCAN_COUNT,
+    );
+    const sessions = await this.#withoutMessages(found);
+    const users: string[] = [];
+    const impossible: string[] = [];
+    for (const key of sessions) {
+      const user = this.#keys.sessionUser(key);
+      if (user === undefined) continue;
+      (userIdProblem(user) ? impossible : users).push(user);
+    }
+    return { cursor: next === '0' ? undefined : next, users, impossible };
+  }
+
+  /** `session:bob:messages` is bob's messages, or the session of a user `bob:messages` if it is a hash. */
+  async #withoutMessages(found: readonly string[]): Promise<readonly string[]> {
+    const doubtful = found.filter((key) => this.#keys.messagesUser(key) !== undefined);
+    if (doubtful.length === 0) return found;
+    const pipeline = this.#redis.pipeline();
+    for (const key of doubtful) pipeline.type(key);
+    const types = (await pipeline.exec()) ?? [];
+    const messages = new Set(doubtful.filter((_key, index) => types[index]?.[1] !== 'hash'));
+    return found.filter((key) => !messages.has(key));
+  }
+
+  watch(onTouched: (user: string) => void, signal: AbortSignal): Promise<void> {
+    return this.#notifications.watch(onTouched, signal);
+  }
+
+  probeNotifications(timeoutMs: number): Promise<boolean> {
+    return this.#notifications.probe(timeoutMs);
+  }
+}
+
+/** As write.lua reads them. */
+function flagsOf(write: SessionWrite, manage: boolean): string {
+  return [
+    write.activity && 'a',
+    write.cart && 'c',
+    write.ordered && 'o',
+    write.ended && 'e',
+    write.optedOut && 'x',
+    write.armNow && 'n',
+    manage && 'm',
+  ]
+    .filter(Boolean)
+    .join('');
+}
+
+/** What others put into the list may be no message; it is shown as what it is rather than lost. */
+function parseMessage(text: string): Message {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && 'role' in value && 'content' in value) return value as Message;
+  } catch {
+    // Not JSON: shown as it stands.
+  }
+  return { role: 'unknown', content: text };
+}
+
+function replyOf<T>(reply: readonly [Error | null, unknown] | undefined): T {
+  const [error, value] = reply ?? [new Error('Redis gave no reply')];
+  if (error) throw error;
+  return value as T;
+}
