@@ -16,8 +16,7 @@ import type { EventDraft } from './policy.ts';
 export interface EventSettings extends ContactSettings {
   /** Prefix of Rekindle's keys: two deployments on one bus never share an id. */
   readonly prefix: string;
-  /** Number of stages. */
-  readonly stages: number;
+  readonly stagesMs: readonly number[];
   /** Key of a user's session, for carts too large to announce. */
   readonly sessionKey: (user: string) => string;
 }
@@ -45,7 +44,7 @@ export function buildEvent(user: string, draft: EventDraft, settings: EventSetti
     session_id: fields.session_id ?? null,
     episode: isoInstant(draft.episode),
     stage: draft.stage,
-    stages: settings.stages,
+    stages: settings.stagesMs.length,
     last_activity: isoInstant(draft.activityAt),
     idle_seconds: Math.floor((now - draft.activityAt) / SECOND_MS),
     cart: announcedCart(draft.facts, settings.sessionKey(user)),

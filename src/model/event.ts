@@ -60,6 +60,8 @@ export interface EventData {
 
 export type EventType = keyof EventData;
 
+export const EVENT_TYPES: readonly EventType[] = ['cart.abandoned', 'cart.rescue_cancelled'];
+
 /** A CloudEvents 1.0 event in its JSON form, as it is put on the bus. */
 export interface RekindleEvent<T extends EventType = EventType> {
   readonly specversion: '1.0';

@@ -2,24 +2,26 @@ import type { Cart } from './cart.ts';
 import type { Message } from './message.ts';
 
 /**
- * The fields of the session hash that Rekindle reads to decide; the rest travels with the session untouched.
- * The names are a public contract: other programs write them.
+ * The fields of the session hash that decide: a change of any of them between look and commit means to look again. The
+ * cart stands second (see sight.lua).
+ */
+export const GUARD_FIELDS = ['last_activity', 'cart', 'last_order_at', 'consent', 'rekindle'] as const;
+
+/**
+ * The fields that Rekindle reads at a look: those that decide, then those that an announcement tells. The rest travels
+ * with the session untouched. The names are a public contract: other programs write them.
  */
 export const POLICY_FIELDS = [
-  'last_activity',
-  'cart',
+  ...GUARD_FIELDS,
   'active_channel',
   'language',
   'current_intent',
-  'last_order_at',
   'order_id',
   'last_inbound_at',
-  'consent',
   'session_id',
   'phone',
   'timezone',
   'topic',
-  'rekindle',
 ] as const;
 
 export type PolicyField = (typeof POLICY_FIELDS)[number];

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { AnyEvent } from '../../../model/event.ts';
 import { decodeLedger, encodeLedger } from '../../../model/ledger.ts';
 import type { Problem } from '../../../model/problem.ts';
-import { POLICY_FIELDS, type PolicyField } from '../../../model/session.ts';
+import { GUARD_FIELDS, POLICY_FIELDS, type PolicyField } from '../../../model/session.ts';
 import type { Claim } from '../../../ports/agenda.ts';
 import type { CommitOutcome, LedgerStore, LedgerWrite, Quarantined, Reading } from '../../../ports/ledger.ts';
 import type { Keys } from './keys.ts';
@@ -30,8 +30,8 @@ const OUTCOMES: ReadonlyMap<number, CommitOutcome> = new Map([
   [-1, 'lease_lost'],
 ]);
 
-/** A ledger is stored as 8 hex digits of its version and then its JSON. */
-const VERSION_LENGTH = 8;
+/** What stands before the text of a ledger: see ledger-head.lua. */
+const HEAD_LENGTH = 9;
 
 /** Keys a page of a scan looks at: 1,000 take Redis about 0.3 ms. */
 const SCAN_COUNT = 1_000;
@@ -67,7 +67,11 @@ export class RedisLedgerStore implements LedgerStore {
         this.#keys.ledger(user),
         this.#keys.pending(user),
       ]);
-      const rows = await readScript.run(this.#redis, keys, [this.#options.maxCart, ...POLICY_FIELDS]);
+      const rows = await readScript.run(this.#redis, keys, [
+        this.#options.maxCart,
+        GUARD_FIELDS.length,
+        ...POLICY_FIELDS,
+      ]);
       for (const [index, row] of rows.entries()) readings.push(toReading(rest[index] ?? '', row, now));
     }
     return readings;
@@ -79,7 +83,7 @@ export class RedisLedgerStore implements LedgerStore {
     while (outcomes.length < writes.length) {
       const keys = [this.#keys.leased, this.#keys.quarantine, this.#keys.quarantineDetails];
       const args: (string | number)[] = [now + leaseMarginMs, claim.leasedUntil, ledgerTtlMs, maxCart, maxQuarantined];
-      args.push(POLICY_FIELDS.length, ...POLICY_FIELDS);
+      args.push(GUARD_FIELDS.length, ...GUARD_FIELDS);
       for (const { reading, ledger, events, quarantine } of writes.slice(outcomes.length)) {
         const { user, digest, version } = reading;
         keys.push(this.#keys.session(user), this.#keys.optout(user), this.#keys.ledger(user), this.#keys.pending(user));
@@ -155,7 +159,7 @@ function toReading(user: string, row: Row, now: number): Reading {
     const value = values[index];
     if (value !== null && value !== undefined) fields[name] = value;
   }
-  const ledger = ledgerText === null ? undefined : decodeLedger(ledgerText.slice(VERSION_LENGTH));
+  const ledger = ledgerText === null ? undefined : decodeLedger(ledgerText.slice(HEAD_LENGTH));
   const unreadable: Problem | undefined =
     ledgerText !== null && ledger === undefined
       ? { reason: 'ledger_unreadable', detail: 'the ledger of this user is not what Rekindle wrote; delete it to start anew' }
@@ -168,7 +172,7 @@ function toReading(user: string, row: Row, now: number): Reading {
     optedOutAt: optedOutAt === null ? undefined : Number(optedOutAt),
     digest,
     ledger,
-    version: ledgerText === null ? '' : ledgerText.slice(0, VERSION_LENGTH),
+    version: ledgerText === null ? '' : ledgerText.slice(0, HEAD_LENGTH),
     pending: readPending(pending),
   };
 }

@@ -6,6 +6,13 @@ import type { Keys } from './keys.ts';
 /** Not the user's doing: the store took the key away. The ledger knows when that is due. */
 const NOT_A_TOUCH: ReadonlySet<string> = new Set(['expired', 'evicted']);
 
+export interface NotificationOptions {
+  /** Number of the database, as notifications name it. */
+  readonly database: number;
+  /** Opens a connection that only listens. */
+  readonly connect: () => Redis;
+}
+
 /**
  * Listens to keyspace notifications of session keys. They are fire-and-forget and come from the node that holds the
  * key; nothing is ever concluded from their absence.
@@ -13,18 +20,18 @@ const NOT_A_TOUCH: ReadonlySet<string> = new Set(['expired', 'evicted']);
 export class NotificationWatch {
   readonly #redis: Redis;
   readonly #keys: Keys;
-  readonly #connect: () => Redis;
+  readonly #options: NotificationOptions;
   #onSentinel: (() => void) | undefined;
 
-  constructor(redis: Redis, keys: Keys, connect: () => Redis) {
+  constructor(redis: Redis, keys: Keys, options: NotificationOptions) {
     this.#redis = redis;
     this.#keys = keys;
-    this.#connect = connect;
+    this.#options = options;
   }
 
   async watch(onTouched: (user: string) => void, signal: AbortSignal): Promise<void> {
-    const channel = `__keyspace@${String(this.#redis.options.db ?? 0)}__:`;
-    const listener = this.#connect();
+    const channel = `__keyspace@${String(this.#options.database)}__:`;
+    const listener = this.#options.connect();
     const over = Promise.withResolvers<undefined>();
     const stop = (): void => {
       over.resolve(undefined);

@@ -31,6 +31,8 @@ export interface RedisSessionsOptions {
   readonly keptMs: number;
   /** Treat sessions of others as ours once the library writes to them. */
   readonly manage: boolean;
+  /** Number of the database, as notifications name it. */
+  readonly database: number;
   /** Opens a connection that only listens. */
   readonly connect: () => Redis;
 }
@@ -52,7 +54,7 @@ export class RedisSessions implements Sessions {
     this.#redis = redis;
     this.#keys = keys;
     this.#options = options;
-    this.#notifications = new NotificationWatch(redis, keys, options.connect);
+    this.#notifications = new NotificationWatch(redis, keys, options);
   }
 
   keyOf(user: string): string {

@@ -1,26 +1,37 @@
 -- Reads session, opt-out, ledger and pending events of a batch of users, for a look.
 --
 -- KEYS  per user: session, optout, ledger, pending
--- ARGV  1 largest cart that is read, in bytes; 2.. names of the fields to read
--- Returns one row per user: {fault, exists, pttl, optedOutAt, digest, ledger or an error, {id, event, ...}, values...}
+-- ARGV  1 largest cart that is read, in bytes; 2 number of guards; 3.. names of the fields to read, see sight.lua
+-- Returns one row per user: {fault, exists, pttl, optedOutAt, digest, ledger, {id, event, ...}, values...}
 -- Guarantee: each row is one moment of that user. Stops early, with fewer rows than users, once it has read so much
 -- that a longer run would hold others up; the caller asks again for the rest.
 --@include sight.lua
 
--- 512 KiB took 2.5 ms with hashing on the machine of docs/performance.md; a usual batch reads 150 KiB.
+-- 512 KiB took 2.5 ms with hashing on the machine of docs/performance.md; a usual batch reads 75 KiB.
 local BYTES_MAX = 524288
 
-local maxCart = tonumber(ARGV[1])
-local names = {}
-for i = 2, #ARGV do names[#names + 1] = ARGV[i] end
+local maxCart, guards, names = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
+for i = 3, #ARGV do names[#names + 1] = ARGV[i] end
 
-local rows = {}
-local total = 0
+local wanted = {}
 for i = 1, #KEYS, 4 do
-  local fault, exists, values, optedOutAt, digest, bytes = sight(KEYS[i], KEYS[i + 1], maxCart, names)
-  local ledger = redis.pcall('GET', KEYS[i + 2])
-  if type(ledger) == 'table' then ledger = 'wrong type' end
-  local pending = redis.pcall('HGETALL', KEYS[i + 3])
+  wanted[#wanted + 1] = KEYS[i + 1]
+  wanted[#wanted + 1] = KEYS[i + 2]
+end
+local found = redis.call('MGET', unpack(wanted))
+
+local rows, total = {}, 0
+for i = 1, #KEYS, 4 do
+  local optedOutAt, ledger = found[(i + 1) / 2], found[(i + 3) / 2]
+  local fault, exists, values, digest, bytes = sight(KEYS[i], optedOutAt, maxCart, names, guards)
+  local pending = {}
+  if not ledger then
+    -- MGET passes over what is no text: then it is no ledger of ours.
+    if redis.call('EXISTS', KEYS[i + 2]) == 1 then ledger = 'no text' end
+    pending = redis.pcall('HGETALL', KEYS[i + 3])
+  elseif ledger:byte(9) == 43 then
+    pending = redis.pcall('HGETALL', KEYS[i + 3])
+  end
   if pending.err then pending = {} end
   rows[#rows + 1] = {
     fault, exists, redis.call('PTTL', KEYS[i]), optedOutAt, digest, ledger, pending, unpack(values, 1, #names),

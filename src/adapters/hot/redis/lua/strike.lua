@@ -5,19 +5,22 @@
 -- Returns the number of events struck.
 -- Guarantee: exactly these ids go, whatever was added meanwhile; where any went, the ledger's version moves on, so that
 -- a commit based on the earlier state fails.
+--@include ledger-head.lua
+
+local ledgers = {}
+for i = 1, #KEYS, 2 do ledgers[#ledgers + 1] = KEYS[i] end
+local found = redis.call('MGET', unpack(ledgers))
 
 local struck, at = 0, 1
-for i = 1, #KEYS, 2 do
-  local n = tonumber(ARGV[at])
-  local gone = redis.call('HDEL', KEYS[i + 1], unpack(ARGV, at + 1, at + n))
+for i, ledger in ipairs(ledgers) do
+  local pending, n = KEYS[2 * i], tonumber(ARGV[at])
+  local gone = redis.call('HDEL', pending, unpack(ARGV, at + 1, at + n))
   at = at + n + 1
   struck = struck + gone
-  if gone > 0 then
-    local version = redis.call('GETRANGE', KEYS[i], 0, 7)
-    -- The version stands in the first 8 bytes, so it is moved on in place and the TTL stays.
-    if version ~= '' then
-      redis.call('SETRANGE', KEYS[i], 0, string.format('%08x', ((tonumber(version, 16) or 0) + 1) % 4294967296))
-    end
+  -- Moved on in place, so that the TTL stays.
+  if gone > 0 and found[i] then
+    local left = redis.call('EXISTS', pending) == 1
+    redis.call('SETRANGE', ledger, 0, headAfter(found[i], left and PENDING or STRUCK))
   end
 end
 return struck

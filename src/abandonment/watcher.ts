@@ -1,0 +1,184 @@
+/**
+ * The watcher: everything that notices a quiet cart, as one service. From top to bottom, what a replica runs:
+ *
+ *   listen     one replica at a time: other programs' touches ─▶ agenda
+ *   looks      all replicas: claim, read, decide, commit, announce, settle
+ *   full pass  after a subscription was made or lost: reconcile without pauses
+ *   jobs       among all replicas: reconcile in the background, housekeeping
+ *   pulse      each replica: clock, gauges, health, schedules that stopped
+ */
+import { SECOND_MS } from '../model/duration.ts';
+import type { Bus } from '../ports/bus.ts';
+import type { Jobs } from '../ports/jobs.ts';
+import type { Health } from '../runtime/health.ts';
+import { Lease, type LeaseStore } from '../runtime/lease.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { Loop, type RunResult } from '../runtime/loop.ts';
+import { type Service, serviceOf } from '../runtime/service.ts';
+import { ServiceGroup } from '../runtime/service-group.ts';
+import type { Telemetry } from '../runtime/telemetry.ts';
+import { Announcer } from './announce.ts';
+import { LOOK_BATCH, Looker, type LookPorts, type LookSettings } from './look.ts';
+import { type Observe, quietly } from './observe.ts';
+import { observer } from './observer.ts';
+import { reconcile } from './reconcile.ts';
+import { watchTouches } from './watch.ts';
+
+export interface WatcherPorts extends LookPorts {
+  readonly bus: Bus;
+  readonly jobs: Jobs;
+  readonly leases: LeaseStore;
+  /** Brings the clock into step with the store's. */
+  readonly measureClock: () => Promise<void>;
+}
+
+export interface WatcherSettings extends LookSettings {
+  readonly reconcileEveryMs: number;
+}
+
+export interface WatcherTools {
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+  readonly health: Health;
+  /** Told of everything that happens, beside metrics and logs. */
+  readonly observe?: Observe;
+}
+
+/** Batches in hand at once: while one waits for Redis or the bus, another is judged. */
+const LOOK_LOOPS = 2;
+
+/** Looks due within this time are taken together: at 5,000 due a second a batch is 25 users instead of one. */
+const GATHER_MS = 5;
+
+/** A look that was armed for now by another process is noticed this late at the most. Idle cost: 4 claims a second and loop. */
+const IDLE_MS = 250;
+
+const PULSE_MS = 10 * SECOND_MS;
+const HOUSEKEEPING_EVERY_MS = 10 * SECOND_MS;
+const LISTENER_LEASE_MS = 10 * SECOND_MS;
+
+/** Builds the watcher; `start` begins. */
+export function createWatcher(ports: WatcherPorts, settings: WatcherSettings, tools: WatcherTools): Service {
+  const { log, telemetry, health } = tools;
+  const { clock, sessions, bus, jobs } = ports;
+  const record = observer({ log, telemetry, health, stagesMs: settings.stagesMs });
+  const observe = quietly(
+    (what, observation) => {
+      record(what, observation);
+      tools.observe?.(what, observation);
+    },
+    (error) => {
+      log.error({ err: error }, 'an observer failed');
+    },
+  );
+
+  health.register('redis', async () => {
+    await ports.measureClock();
+    return { status: 'ok', detail: 'answers' };
+  });
+  addGauges(ports, telemetry);
+
+  const announcer = new Announcer(bus, ports.ledgers, clock, observe);
+  const looker = new Looker(ports, announcer, settings, observe, (user, error) => {
+    log.error({ user, err: error }, 'a user could not be judged; it is tried again in a minute');
+  });
+  const looks = Array.from(
+    { length: LOOK_LOOPS },
+    (_none, index) =>
+      new Loop({
+        name: `look-${String(index)}`,
+        time: clock,
+        log,
+        runOnce: async (signal): Promise<RunResult> => {
+          const { users, nextDueAt } = await looker.lookOnce(signal);
+          if (users === LOOK_BATCH) return { sleepMs: 0 };
+          const untilNextMs = (nextDueAt ?? Infinity) - clock.now();
+          return { sleepMs: Math.min(IDLE_MS, Math.max(GATHER_MS, untilNextMs)) };
+        },
+      }),
+  );
+
+  let passWanted = false;
+  const fullPass = new Loop({
+    name: 'full-pass',
+    time: clock,
+    log,
+    runOnce: async (signal): Promise<RunResult> => {
+      if (passWanted) {
+        passWanted = false;
+        try {
+          await reconcile(ports, settings, observe, { fullSpeed: true, signal });
+        } catch (error) {
+          passWanted = true;
+          throw error;
+        }
+      }
+      return { sleepMs: Infinity };
+    },
+  });
+
+  const listener = new Lease({
+    name: 'listener',
+    ttlMs: LISTENER_LEASE_MS,
+    store: ports.leases,
+    time: clock,
+    log,
+    whileHeld: (signal) =>
+      watchTouches(
+        sessions,
+        clock,
+        {
+          onSubscribed: () => {
+            passWanted = true;
+            fullPass.wake();
+          },
+          observe: (what, observation) => {
+            observe(what, observation);
+            if (what === 'touched') for (const loop of looks) loop.wake();
+          },
+        },
+        signal,
+      ),
+  });
+
+  jobs.register({ name: 'reconcile', everyMs: settings.reconcileEveryMs }, async (signal) => {
+    await reconcile(ports, settings, observe, { fullSpeed: false, signal });
+  });
+  jobs.register({ name: 'housekeeping', everyMs: HOUSEKEEPING_EVERY_MS }, async () => {
+    await bus.trim();
+  });
+
+  const pulse = new Loop({
+    name: 'pulse',
+    time: clock,
+    log,
+    runOnce: async (): Promise<RunResult> => {
+      await ports.measureClock();
+      for (const name of await jobs.revive()) log.warn({ schedule: name }, 'a schedule had stopped; registered anew');
+      return { sleepMs: PULSE_MS };
+    },
+  });
+
+  const turns = serviceOf('jobs', { start: () => jobs.start(), stop: (signal) => jobs.stop(signal) });
+  return new ServiceGroup('watcher', [turns, pulse, fullPass, listener, ...looks]);
+}
+
+/** Asked for at each scrape, and not otherwise. */
+function addGauges({ agenda, ledgers, bus, clock }: WatcherPorts, telemetry: Telemetry): void {
+  const counted = { armed: 'wait for a look', due: 'have a look due', leased: 'are being looked at' } as const;
+  for (const [which, what] of Object.entries(counted)) {
+    telemetry.gauge({ name: `rekindle_${which}_users`, help: `Users who ${what}.` }, async (gauge) => {
+      gauge.set((await agenda.counts(clock.now()))[which as keyof typeof counted]);
+    });
+  }
+  telemetry.gauge({ name: 'rekindle_quarantined_users', help: 'Users in quarantine.' }, async (gauge) => {
+    gauge.set((await ledgers.quarantined(1)).total);
+  });
+  telemetry.gauge(
+    { name: 'rekindle_bus_behind_events', help: 'Events that a group has not settled.', labels: ['group'] },
+    async (gauge) => {
+      gauge.reset();
+      for (const { group, behind } of await bus.groups()) gauge.set({ group }, behind);
+    },
+  );
+}

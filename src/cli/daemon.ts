@@ -1,0 +1,15 @@
+import { Command } from 'commander';
+import { runWatcher } from '../compose.ts';
+import { configOf, withSettings } from './context.ts';
+
+/** `rekindle daemon` */
+export function daemonCommand(): Command {
+  const command = new Command('daemon')
+    .description('Watch activity, look at due users and announce, until stopped.')
+    .addHelpText('after', '\nSIGTERM or SIGINT stops it in good order, a second one at once.')
+    .addHelpText('after', '\nExample:\n  REDIS_URL=redis://cache:6379 rekindle daemon');
+  withSettings(command);
+  return command.action(async () => {
+    process.exitCode = await runWatcher(configOf(command));
+  });
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { EXIT, runMain } from '../runtime/main.ts';
+
+/** Each command is loaded when it is named: `rekindle config` needs neither a queue nor a web server. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  daemon: async () => (await import('./daemon.ts')).daemonCommand(),
+  demo: async () => (await import('./demo.ts')).demoCommand(),
+  replay: async () => (await import('./replay.ts')).replayCommand(),
+  backtest: async () => (await import('./backtest.ts')).backtestCommand(),
+  subscribe: async () => (await import('./subscribe.ts')).subscribeCommand(),
+  inspect: async () => (await import('./inspect.ts')).inspectCommand(),
+  reconcile: async () => (await import('./reconcile.ts')).reconcileCommand(),
+  quarantine: async () => (await import('./quarantine.ts')).quarantineCommand(),
+  doctor: async () => (await import('./doctor.ts')).doctorCommand(),
+  config: async () => (await import('./config.ts')).configCommand(),
+};
+
+async function main(args: readonly string[]): Promise<number> {
+  const program = new Command('rekindle')
+    .description('Notices carts that went quiet and tells a rescue agent.')
+    .addHelpText('after', '\nExample:\n  rekindle daemon --stages 30m,20h,72h')
+    .showSuggestionAfterError()
+    .exitOverride();
+  const named = args.find((arg) => !arg.startsWith('-'));
+  const wanted = named !== undefined && Object.hasOwn(COMMANDS, named) ? [named] : Object.keys(COMMANDS);
+  for (const name of wanted) {
+    const load = COMMANDS[name];
+    if (load) program.addCommand((await load()).exitOverride());
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    // It has told the person already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrongUsage;
+    throw error;
+  }
+}
+
+await runMain(() => main(process.argv.slice(2)));

@@ -1,0 +1,62 @@
+import { Command, Option } from 'commander';
+import { openBus } from '../compose.ts';
+import type { AnyEvent, EventType } from '../model/event.ts';
+import { EVENT_TYPES } from '../model/event.ts';
+import { configOf, withSettings } from './context.ts';
+
+const RECEIVE_BATCH = 100;
+const RECEIVE_WAIT_MS = 5_000;
+
+/** `rekindle subscribe` */
+export function subscribeCommand(): Command {
+  const command = new Command('subscribe')
+    .description('Print each event as it comes and settle it, until stopped.')
+    .option('--group <name>', 'consumer group: each group gets every event', 'rekindle-cli')
+    .addOption(new Option('--type <type...>', 'only these types').choices(EVENT_TYPES))
+    .option('--json', 'print each event as one line of JSON')
+    .addHelpText('after', '\nExample:\n  rekindle subscribe --type cart.abandoned --json | jq .data.user');
+  withSettings(command);
+  return command.action(async ({ group, type, json }: { group: string; type?: EventType[]; json?: boolean }) => {
+    const { bus, close: closeBus } = await openBus(configOf(command));
+    const stop = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        stop.abort();
+      });
+    }
+    // `| head` closes the pipe: nobody reads on, so nothing more is settled.
+    process.stdout.once('error', () => {
+      stop.abort();
+    });
+    const subscription = await bus.subscribe({ group, ...(type && { types: type }) });
+    try {
+      while (!stop.signal.aborted) {
+        for (const delivery of await subscription.receive(RECEIVE_BATCH, RECEIVE_WAIT_MS, stop.signal)) {
+          if (!(await printed(json ? JSON.stringify(delivery.event) : sentence(delivery.event)))) break;
+          await delivery.done();
+        }
+      }
+    } finally {
+      await subscription.close();
+      await closeBus();
+    }
+  });
+}
+
+/** An event is settled only once it has left this process. */
+function printed(line: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    process.stdout.write(`${line}\n`, (error) => {
+      resolve(!error);
+    });
+  });
+}
+
+function sentence(event: AnyEvent): string {
+  const { user, stage } = event.data;
+  const what =
+    event.type === 'cart.abandoned'
+      ? `cart of ${String(event.data.cart.value)} quiet for ${String(event.data.idle_seconds)} s`
+      : event.data.reason;
+  return `${event.time}  ${event.type}  ${user}  stage ${String(stage)}  ${what}`;
+}
