@@ -40,7 +40,12 @@ export class Rekindle extends Activity {
 
   /** Use {@link openRekindle}. */
   constructor(hot: Hot, config: Config, countTokens: (text: string) => number) {
-    super(hot.sessions, hot.clock, { hotTtlMs: config.hotTtlMs, maxCart: config.maxCartBytes }, countTokens);
+    super(
+      hot.sessions,
+      hot.clock,
+      { hotTtlMs: config.hotTtlMs, maxCart: config.maxCartBytes },
+      countTokens,
+    );
     this.#hot = hot;
     this.#config = config;
   }
@@ -48,7 +53,7 @@ export class Rekindle extends Activity {
   /** Hears events as a member of a consumer group; see `docs/events.md`. The connection is opened at the first call. */
   async subscribe(options: SubscribeOptions): Promise<Subscription> {
     this.#bus ??= openBus(this.#config);
-    const { bus } = await this.#bus;
+    const bus = await this.#bus;
     return bus.subscribe(options);
   }
 

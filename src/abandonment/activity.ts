@@ -51,8 +51,17 @@ const FIELD_OF = {
   timezone: 'timezone',
 } as const;
 
+/** The end of the year 9999, the last that ISO 8601 writes with four digits. */
+const LATEST_MS = 253_402_300_799_999;
+
 /** Fields that only these functions write: a caller that could set them would break what they keep in step. */
-const OWN_FIELDS: ReadonlySet<string> = new Set(['cart', 'rekindle', 'last_activity', 'last_order_at', 'context_tokens']);
+const OWN_FIELDS: ReadonlySet<string> = new Set([
+  'cart',
+  'rekindle',
+  'last_activity',
+  'last_order_at',
+  'context_tokens',
+]);
 
 /**
  * What an application does to sessions. Each call is one atomic script: hash, window, overflow, token count, TTL and
@@ -67,7 +76,12 @@ export class Activity {
   readonly #settings: ActivitySettings;
   readonly #countTokens: (text: string) => number;
 
-  constructor(sessions: Sessions, clock: Clock, settings: ActivitySettings, countTokens: (text: string) => number) {
+  constructor(
+    sessions: Sessions,
+    clock: Clock,
+    settings: ActivitySettings,
+    countTokens: (text: string) => number,
+  ) {
     this.#sessions = sessions;
     this.#clock = clock;
     this.#settings = settings;
@@ -84,9 +98,15 @@ export class Activity {
    * opens the channel's service window anew; what an assistant says is neither.
    * @returns the message's id: its own, or a new UUID
    */
-  async appendMessage(user: string, message: Message, details: SessionDetails & At = {}): Promise<string> {
+  async appendMessage(
+    user: string,
+    message: Message,
+    details: SessionDetails & At = {},
+  ): Promise<string> {
     if (typeof message.role !== 'string' || message.role === '') {
-      throw new UsageError(`a message needs a role such as "user" or "assistant"; got ${JSON.stringify(message.role)}`);
+      throw new UsageError(
+        `a message needs a role such as "user" or "assistant"; got ${JSON.stringify(message.role)}`,
+      );
     }
     if (typeof message.content !== 'string' && !Array.isArray(message.content)) {
       throw new UsageError('the content of a message is a text or an array of parts');
@@ -123,7 +143,10 @@ export class Activity {
     const at = order.at ?? this.#clock.now();
     await this.#write(user, at, {
       activity: true,
-      fields: { last_order_at: formatInstant(at), ...(order.orderId !== undefined && { order_id: order.orderId }) },
+      fields: {
+        last_order_at: formatInstant(at),
+        ...(order.orderId !== undefined && { order_id: order.orderId }),
+      },
       cart: this.#encodeCart(order.cart ?? []),
       ordered: true,
     });
@@ -134,7 +157,9 @@ export class Activity {
     checkUser(user);
     const session = await this.#sessions.read(user);
     if (!session || session.endedAt !== undefined) return undefined;
-    const over = (session.lastActivityAt ?? Number.POSITIVE_INFINITY) + this.#settings.hotTtlMs <= this.#clock.now();
+    const over =
+      (session.lastActivityAt ?? Number.POSITIVE_INFINITY) + this.#settings.hotTtlMs <=
+      this.#clock.now();
     return session.ours && over ? undefined : session;
   }
 
@@ -148,19 +173,25 @@ export class Activity {
     await this.#write(user, at, { activity: false, optedOut: true, armNow: true });
   }
 
-  async #write(user: string, at: number | undefined, write: Omit<SessionWrite, 'user' | 'at'>): Promise<void> {
+  async #write(
+    user: string,
+    at: number | undefined,
+    write: Omit<SessionWrite, 'user' | 'at' | 'now'>,
+  ): Promise<void> {
     checkUser(user);
-    const when = at ?? this.#clock.now();
-    if (!Number.isSafeInteger(when) || when <= 0) {
+    const now = this.#clock.now();
+    const when = at ?? now;
+    if (!Number.isSafeInteger(when) || when <= 0 || when > LATEST_MS) {
       throw new UsageError(`an instant is whole Unix milliseconds; got ${String(when)}`);
     }
-    await this.#sessions.write({ user, at: when, ...write });
+    await this.#sessions.write({ user, at: when, now, ...write });
   }
 
   #encodeCart(cart: Cart): { json: string; digest: string } {
     const json = JSON.stringify(cart);
     const parsed = parseCart(json);
-    if ('problem' in parsed) throw new UsageError(`the cart cannot be written: ${parsed.problem.detail}`);
+    if ('problem' in parsed)
+      throw new UsageError(`the cart cannot be written: ${parsed.problem.detail}`);
     const bytes = Buffer.byteLength(json);
     if (bytes > this.#settings.maxCart) {
       throw new UsageError(
@@ -179,7 +210,8 @@ function checkUser(user: string): void {
 function fieldsOf(details: SessionDetails): Record<string, string> {
   const fields: Record<string, string> = {};
   for (const [name, value] of Object.entries(details.fields ?? {})) {
-    if (OWN_FIELDS.has(name)) throw new UsageError(`the field ${name} is kept by Rekindle and cannot be set`);
+    if (OWN_FIELDS.has(name))
+      throw new UsageError(`the field ${name} is kept by Rekindle and cannot be set`);
     fields[name] = value;
   }
   for (const [name, field] of Object.entries(FIELD_OF)) {

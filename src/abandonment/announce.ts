@@ -42,7 +42,10 @@ export class Announcer {
    * @returns for each user with an event that is not on the bus yet, when to try again; a user that is not in it has
    *   nothing pending
    */
-  async announce(batch: readonly Pending[], signal?: AbortSignal): Promise<ReadonlyMap<string, number>> {
+  async announce(
+    batch: readonly Pending[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, number>> {
     const waiting = new Map<string, number>();
     const some = batch.filter(({ events }) => events.length > 0);
     if (some.length === 0) return waiting;
@@ -57,7 +60,8 @@ export class Announcer {
     const now = this.#clock.now();
     const strikes = some.map(({ user, events }) => {
       const ids = events.map(({ id }) => id).filter((id) => durable.has(id));
-      if (ids.length < events.length) waiting.set(user, Math.max(this.#retryAt, now + FIRST_RETRY_MS));
+      if (ids.length < events.length)
+        waiting.set(user, Math.max(this.#retryAt, now + FIRST_RETRY_MS));
       return { user, ids };
     });
     await this.#ledgers.strike(strikes);
@@ -65,7 +69,10 @@ export class Announcer {
   }
 
   /** @returns ids of the events that are durable on the bus */
-  async #publish(events: readonly AnyEvent[], signal: AbortSignal | undefined): Promise<ReadonlySet<string>> {
+  async #publish(
+    events: readonly AnyEvent[],
+    signal: AbortSignal | undefined,
+  ): Promise<ReadonlySet<string>> {
     const durable = new Set<string>();
     try {
       const results = await this.#bus.publish(events, signal);
@@ -73,7 +80,11 @@ export class Announcer {
       for (const [index, event] of events.entries()) {
         const result = results[index];
         if (!result?.durable) {
-          this.#observe('busAway', { reason: result?.reason ?? 'no answer', group: undefined, retryAt: now + FIRST_RETRY_MS });
+          this.#observe('busAway', {
+            reason: result?.reason ?? 'no answer',
+            group: undefined,
+            retryAt: now + FIRST_RETRY_MS,
+          });
           continue;
         }
         durable.add(event.id);
@@ -87,7 +98,11 @@ export class Announcer {
       this.#failures += 1;
       const delayMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.#failures - 1));
       this.#retryAt = this.#clock.now() + delayMs;
-      this.#observe('busAway', { reason: error.message, group: error.group, retryAt: this.#retryAt });
+      this.#observe('busAway', {
+        reason: error.message,
+        group: error.group,
+        retryAt: this.#retryAt,
+      });
     }
     return durable;
   }

@@ -31,8 +31,10 @@ const SERVICE_WINDOW_MS: ReadonlyMap<string, number> = new Map([
 export function contactFor(facts: Facts, settings: ContactSettings, now: number): Contact {
   const { consent, fields } = facts;
   const channel = fields.active_channel;
-  const covered = consent.scope === undefined || (channel !== undefined && consent.scope.includes(channel));
-  const notBefore = settings.quietHours && quietUntil(settings.quietHours, zoneOf(facts, settings), now);
+  const covered =
+    consent.scope === undefined || (channel !== undefined && consent.scope.includes(channel));
+  const notBefore =
+    settings.quietHours && quietUntil(settings.quietHours, zoneOf(facts, settings), now);
   return {
     allowed: consent.status === 'yes' && !covered ? 'no' : consent.status,
     basis: consent.status === 'yes' && !covered ? 'scope' : (consent.basis ?? 'none'),
@@ -41,10 +43,15 @@ export function contactFor(facts: Facts, settings: ContactSettings, now: number)
   };
 }
 
-function serviceWindow(channel: string | undefined, lastInbound: string | undefined): string | null {
+function serviceWindow(
+  channel: string | undefined,
+  lastInbound: string | undefined,
+): string | null {
   const windowMs = SERVICE_WINDOW_MS.get(channel?.toLowerCase() ?? '');
   const inboundAt = lastInbound === undefined ? undefined : parseInstant(lastInbound);
-  return windowMs === undefined || inboundAt === undefined ? null : isoInstant(inboundAt + windowMs);
+  return windowMs === undefined || inboundAt === undefined
+    ? null
+    : isoInstant(inboundAt + windowMs);
 }
 
 function zoneOf(facts: Facts, settings: ContactSettings): string {

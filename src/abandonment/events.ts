@@ -26,7 +26,12 @@ const CART_ITEMS_MAX = 100;
 const CART_JSON_MAX = 16_384;
 
 /** Gives a draft its wire form. The same draft gives the same bytes, whoever builds it. */
-export function buildEvent(user: string, draft: EventDraft, settings: EventSettings, now: number): AnyEvent {
+export function buildEvent(
+  user: string,
+  draft: EventDraft,
+  settings: EventSettings,
+  now: number,
+): AnyEvent {
   const id = stageEventId(draft.type, settings.prefix, user, draft.episode, draft.stage);
   if (draft.type === 'cart.rescue_cancelled') {
     return envelope('cart.rescue_cancelled', id, user, draft.sequence, now, settings, {
@@ -35,7 +40,13 @@ export function buildEvent(user: string, draft: EventDraft, settings: EventSetti
       stage: draft.stage,
       reason: draft.reason,
       last_activity: isoInstant(draft.activityAt),
-      announcement_id: stageEventId('cart.abandoned', settings.prefix, user, draft.episode, draft.stage),
+      announcement_id: stageEventId(
+        'cart.abandoned',
+        settings.prefix,
+        user,
+        draft.episode,
+        draft.stage,
+      ),
     });
   }
   const { fields } = draft.facts;
@@ -57,7 +68,11 @@ export function buildEvent(user: string, draft: EventDraft, settings: EventSetti
 }
 
 function announcedCart({ cart }: Facts, sessionKey: string): AnnouncedCart {
-  const summary = { count: cart.length, value: cartValue(cart), fingerprint: cartFingerprint(cart) };
+  const summary = {
+    count: cart.length,
+    value: cartValue(cart),
+    fingerprint: cartFingerprint(cart),
+  };
   const fits = cart.length <= CART_ITEMS_MAX && JSON.stringify(cart).length <= CART_JSON_MAX;
   return fits ? { items: cart, ...summary } : { ...summary, session_key: sessionKey };
 }

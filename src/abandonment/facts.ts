@@ -2,7 +2,13 @@ import { z } from 'zod';
 import { type Cart, cartDigest, parseCart } from '../model/cart.ts';
 import { parseInstant } from '../model/instant.ts';
 import type { Problem } from '../model/problem.ts';
-import { type Consent, type OwnMarks, type PolicyField, type SessionFields, parseOwnMarks } from '../model/session.ts';
+import {
+  type Consent,
+  type OwnMarks,
+  type PolicyField,
+  type SessionFields,
+  parseOwnMarks,
+} from '../model/session.ts';
 
 /** What the hot tier tells of one user at one moment, before anybody has tried to understand it. */
 export interface Sighting {
@@ -66,9 +72,15 @@ function isOptedOut(consent: Consent, optedOutAt: number | undefined): boolean {
   return !(consent.status === 'yes' && consent.at !== undefined && consent.at > optedOutAt);
 }
 
-function invalid(reason: Problem['reason'], field: PolicyField, right: string): { problem: Problem } {
+function invalid(
+  reason: Problem['reason'],
+  field: PolicyField,
+  right: string,
+): { problem: Problem } {
   // The value stays out of it: a field in the wrong place may hold what somebody said.
-  return { problem: { reason, detail: `the field ${field} is not understood; it should be ${right}` } };
+  return {
+    problem: { reason, detail: `the field ${field} is not understood; it should be ${right}` },
+  };
 }
 
 /** Understands a sighting, or says why it cannot. `snapshot` stands in for a session that expired. */
@@ -88,7 +100,11 @@ export function readFacts(
   }
   // A session of ours may lack it: nothing in it was the user's own doing yet.
   if (present && !marks && activityAt === undefined) {
-    return invalid('last_activity_missing', 'last_activity', 'Unix seconds or milliseconds; it is missing');
+    return invalid(
+      'last_activity_missing',
+      'last_activity',
+      'Unix seconds or milliseconds; it is missing',
+    );
   }
 
   const cart = parseCart(fields.cart);
@@ -100,7 +116,12 @@ export function readFacts(
   }
 
   const consent = parseConsent(fields.consent);
-  if (!consent) return invalid('consent_invalid', 'consent', 'JSON such as {"status":"yes"}, with yes, no or unknown');
+  if (!consent)
+    return invalid(
+      'consent_invalid',
+      'consent',
+      'JSON such as {"status":"yes"}, with yes, no or unknown',
+    );
 
   return {
     facts: {

@@ -97,7 +97,9 @@ export class Looker {
   #judge(reading: Reading, now: number, next: Map<string, number | undefined>): Judged[] {
     try {
       const decision = decide(reading, reading.ledger, this.#settings, now);
-      const events = decision.events.map((draft) => buildEvent(reading.user, draft, this.#settings, now));
+      const events = decision.events.map((draft) =>
+        buildEvent(reading.user, draft, this.#settings, now),
+      );
       next.set(reading.user, decision.nextAt);
       return [{ reading, decision, events }];
     } catch (error) {
@@ -141,20 +143,30 @@ export class Looker {
     const kept = judged.filter(({ reading }) => !refused.has(reading.user));
     await this.#quarantineUnwritable(kept, clock.now());
     await this.#adopt(kept, clock.now());
-    return kept.map(({ reading, events }) => ({ user: reading.user, events: [...reading.pending, ...events] }));
+    return kept.map(({ reading, events }) => ({
+      user: reading.user,
+      events: [...reading.pending, ...events],
+    }));
   }
 
   #writeOf({ reading, decision, events }: Judged, now: number): LedgerWrite[] {
     if (!decision.ledger) return [];
     const known = reading.ledger?.problem?.reason;
     let quarantine: LedgerWrite['quarantine'];
-    if (decision.problem && decision.problem.reason !== known) quarantine = this.#entry(reading, decision.problem, now);
+    if (decision.problem && decision.problem.reason !== known)
+      quarantine = this.#entry(reading, decision.problem, now);
     else if (!decision.problem && known !== undefined) quarantine = 'leave';
     return [{ reading, ledger: decision.ledger, events, quarantine }];
   }
 
   #entry({ user }: Reading, problem: NonNullable<Decision['problem']>, at: number): Quarantined {
-    return { user, key: this.#ports.sessions.keyOf(user), reason: problem.reason, detail: problem.detail, at };
+    return {
+      user,
+      key: this.#ports.sessions.keyOf(user),
+      reason: problem.reason,
+      detail: problem.detail,
+      at,
+    };
   }
 
   #tellQuarantine({ user }: Reading, quarantine: LedgerWrite['quarantine']): void {
@@ -166,8 +178,11 @@ export class Looker {
   async #quarantineUnwritable(judged: readonly Judged[], now: number): Promise<void> {
     const entries = judged
       .filter(({ decision }) => decision.problem?.reason === 'ledger_unreadable')
-      .flatMap(({ reading, decision }) => (decision.problem ? [this.#entry(reading, decision.problem, now)] : []));
-    for (const entry of await this.#ports.ledgers.quarantine(entries)) this.#observe('quarantined', entry);
+      .flatMap(({ reading, decision }) =>
+        decision.problem ? [this.#entry(reading, decision.problem, now)] : [],
+      );
+    for (const entry of await this.#ports.ledgers.quarantine(entries))
+      this.#observe('quarantined', entry);
   }
 
   /** Makes sessions of others ours to expire, and lets them live on with what others write to them. */
@@ -177,10 +192,15 @@ export class Looker {
     const foreign = judged.filter(({ reading: { fields, expiresAt }, decision }) => {
       if (!fields || decision.problem) return false;
       const activityAt = parseInstant(fields.last_activity ?? '') ?? now;
-      return fields.rekindle === undefined || (expiresAt ?? 0) < Math.min(activityAt, now) + manageTtlMs - HOUR_MS;
+      return (
+        fields.rekindle === undefined ||
+        (expiresAt ?? 0) < Math.min(activityAt, now) + manageTtlMs - HOUR_MS
+      );
     });
     await Promise.all(
-      foreign.map(({ reading }) => this.#ports.sessions.write({ user: reading.user, at: now, activity: false })),
+      foreign.map(({ reading }) =>
+        this.#ports.sessions.write({ user: reading.user, at: now, activity: false }),
+      ),
     );
   }
 }

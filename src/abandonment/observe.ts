@@ -8,7 +8,11 @@ export interface Observations {
   /** An event is durable on the bus since `at`, as far as this process knows. */
   readonly published: { readonly event: AnyEvent; readonly at: number };
   /** The bus takes nothing; the users' events wait in their ledgers. */
-  readonly busAway: { readonly reason: string; readonly group: string | undefined; readonly retryAt: number };
+  readonly busAway: {
+    readonly reason: string;
+    readonly group: string | undefined;
+    readonly retryAt: number;
+  };
   /** The bus takes events again. */
   readonly busBack: Record<string, never>;
   /** A session cannot be understood. */

@@ -21,10 +21,24 @@ type Listeners = { readonly [K in keyof Observations]: (observation: Observation
 /** Turns what happens into metrics, health and log lines. */
 export function observer({ log, telemetry, health, stagesMs }: ObserverTools): Observe {
   const looks = telemetry.counter({ name: 'rekindle_looks_total', help: 'Looks at users.' });
-  const repeated = telemetry.counter({ name: 'rekindle_looks_repeated_total', help: 'Looks that found the session changed.' });
-  const leasesLost = telemetry.counter({ name: 'rekindle_leases_lost_total', help: 'Looks that came too late for their lease.' });
-  const announced = telemetry.counter({ name: 'rekindle_announced_total', help: 'Announcements durable on the bus.', labels: ['stage'] });
-  const cancelled = telemetry.counter({ name: 'rekindle_cancelled_total', help: 'Cancellations durable on the bus.', labels: ['reason'] });
+  const repeated = telemetry.counter({
+    name: 'rekindle_looks_repeated_total',
+    help: 'Looks that found the session changed.',
+  });
+  const leasesLost = telemetry.counter({
+    name: 'rekindle_leases_lost_total',
+    help: 'Looks that came too late for their lease.',
+  });
+  const announced = telemetry.counter({
+    name: 'rekindle_announced_total',
+    help: 'Announcements durable on the bus.',
+    labels: ['stage'],
+  });
+  const cancelled = telemetry.counter({
+    name: 'rekindle_cancelled_total',
+    help: 'Cancellations durable on the bus.',
+    labels: ['reason'],
+  });
   const late = telemetry.histogram(
     {
       name: 'rekindle_announcement_lateness_seconds',
@@ -32,17 +46,38 @@ export function observer({ log, telemetry, health, stagesMs }: ObserverTools): O
     },
     LATENESS_BUCKETS_S,
   );
-  const busFailures = telemetry.counter({ name: 'rekindle_bus_failures_total', help: 'Attempts to publish that the bus did not take.' });
-  const quarantined = telemetry.counter({ name: 'rekindle_quarantined_total', help: 'Sessions put into quarantine.', labels: ['reason'] });
-  const copied = telemetry.counter({ name: 'rekindle_copied_total', help: 'Sessions of others copied before their TTL.' });
-  const touched = telemetry.counter({ name: 'rekindle_touched_total', help: 'Users armed by notifications.' });
-  const notifications = telemetry.gauge({ name: 'rekindle_notifications_arrive', help: '1 while keyspace notifications arrive.' });
-  const reconciled = telemetry.gauge({ name: 'rekindle_reconcile_seconds', help: 'How long the last reconcile took.' });
+  const busFailures = telemetry.counter({
+    name: 'rekindle_bus_failures_total',
+    help: 'Attempts to publish that the bus did not take.',
+  });
+  const quarantined = telemetry.counter({
+    name: 'rekindle_quarantined_total',
+    help: 'Sessions put into quarantine.',
+    labels: ['reason'],
+  });
+  const copied = telemetry.counter({
+    name: 'rekindle_copied_total',
+    help: 'Sessions of others copied before their TTL.',
+  });
+  const touched = telemetry.counter({
+    name: 'rekindle_touched_total',
+    help: 'Users armed by notifications.',
+  });
+  const notifications = telemetry.gauge({
+    name: 'rekindle_notifications_arrive',
+    help: '1 while keyspace notifications arrive.',
+  });
+  const reconciled = telemetry.gauge({
+    name: 'rekindle_reconcile_seconds',
+    help: 'How long the last reconcile took.',
+  });
   let busFailure: string | undefined;
   let arriving: boolean | undefined;
 
   health.register('bus', () =>
-    busFailure === undefined ? { status: 'ok', detail: 'takes events' } : { status: 'degraded', detail: busFailure },
+    busFailure === undefined
+      ? { status: 'ok', detail: 'takes events' }
+      : { status: 'degraded', detail: busFailure },
   );
   health.register('notifications', () =>
     arriving === false
@@ -55,7 +90,8 @@ export function observer({ log, telemetry, health, stagesMs }: ObserverTools): O
       looks.inc(users);
       repeated.inc(changed);
       leasesLost.inc(leaseLost);
-      if (leaseLost > 0) log.warn({ users: leaseLost }, 'leases ran out before the look was done; others take over');
+      if (leaseLost > 0)
+        log.warn({ users: leaseLost }, 'leases ran out before the look was done; others take over');
     },
     published: ({ event, at }) => {
       if (event.type === 'cart.rescue_cancelled') {
@@ -69,7 +105,8 @@ export function observer({ log, telemetry, health, stagesMs }: ObserverTools): O
     },
     busAway: ({ reason, group, retryAt }) => {
       busFailures.inc();
-      if (busFailure === undefined) log.warn({ reason, group, retryAt }, 'the bus takes no events; they wait in the ledgers');
+      if (busFailure === undefined)
+        log.warn({ reason, group, retryAt }, 'the bus takes no events; they wait in the ledgers');
       busFailure = reason;
     },
     busBack: () => {

@@ -15,7 +15,7 @@ import { cartValue, digestShowsAddition } from '../model/cart.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../model/duration.ts';
 import { type CloseReason, type Episode, type Ledger, encodeLedger } from '../model/ledger.ts';
 import type { Problem } from '../model/problem.ts';
-import type { SessionFields } from '../model/session.ts';
+import { type SessionFields, parseOwnMarks } from '../model/session.ts';
 import { type Facts, type Sighting, readFacts } from './facts.ts';
 
 export interface PolicySettings {
@@ -66,7 +66,7 @@ export interface Decision {
 /** A `last_activity` further ahead than any clock is off counts as the instant it was first seen. */
 const FUTURE_TOLERANCE_MS = 5 * MINUTE_MS;
 
-/** An expiry is recorded anew when it moved by more than this part of the time left, so that a sliding TTL is not a write a look. */
+/** A later expiry is recorded when it moved by more than this part of the time left, so that a sliding TTL is not a write a look. */
 const EXPIRY_DRIFT = 1 / 16;
 
 const BLANK: Ledger = { activityAt: 0, sequence: 0, cart: '' };
@@ -152,16 +152,18 @@ function quarantined(
 function seenActivity(facts: Facts, draft: Ledger, now: number): number {
   const raw = facts.fields.last_activity;
   if (facts.activityAt === undefined || raw === undefined) return draft.activityAt;
-  if (facts.activityAt <= now + FUTURE_TOLERANCE_MS) {
-    delete draft.future;
-    return facts.activityAt;
-  }
-  if (draft.future?.raw !== raw) draft.future = { raw, seenAt: now };
-  return draft.future.seenAt;
+  // Also when its instant has come: nothing happened then.
+  if (draft.future?.raw === raw) return draft.future.seenAt;
+  delete draft.future;
+  if (facts.activityAt <= now + FUTURE_TOLERANCE_MS) return facts.activityAt;
+  draft.future = { raw, seenAt: now };
+  return now;
 }
 
 /** The library's own notes on the cart, unless another program changed the cart since. */
-function cartLife(facts: Facts): { openedAt: number | undefined; addedAt: number | undefined } | undefined {
+function cartLife(
+  facts: Facts,
+): { openedAt: number | undefined; addedAt: number | undefined } | undefined {
   const { marks } = facts;
   if (marks?.cartDigest !== facts.cartDigest) return undefined;
   return { openedAt: marks.cartOpenedAt, addedAt: marks.cartAddedAt };
@@ -184,7 +186,8 @@ function closeEpisode(look: Look): void {
   }
   const life = cartLife(facts);
   if (life?.openedAt !== undefined) episode.life = life.openedAt;
-  if (episode.outstanding && activityAt > episode.outstanding.activityAt) cancel(look, episode, 'resumed');
+  if (episode.outstanding && activityAt > episode.outstanding.activityAt)
+    cancel(look, episode, 'resumed');
   if (closesAt <= now) close(look, episode, 'cooled_down');
 }
 
@@ -195,23 +198,31 @@ function reasonToClose(
   if (facts.optedOut) return 'opted_out';
   if (!facts.present) {
     const expired = draft.expiresAt !== undefined && now >= draft.expiresAt - SECOND_MS;
-    return expired && draft.snapshot ? undefined : 'ended';
+    // After the last stage nothing of it is needed any more: it waits for the end of the cool-down.
+    return expired && (draft.snapshot || episode.closesAt !== undefined) ? undefined : 'ended';
   }
   if (facts.marks?.endedAt !== undefined) return 'ended';
   if (orderCame) return 'ordered';
   const life = cartLife(facts);
-  const refilled = life !== undefined && episode.life !== undefined && life.openedAt !== episode.life;
+  const refilled =
+    life !== undefined && episode.life !== undefined && life.openedAt !== episode.life;
   return facts.cart.length === 0 || refilled ? 'emptied' : undefined;
 }
 
 function close(look: Look, episode: Episode, why: CloseReason): void {
   if (why !== 'cooled_down') cancel(look, episode, why);
   look.draft.closed = {
-    at: why === 'cooled_down' && episode.closesAt !== undefined ? episode.closesAt : look.now,
+    at: closedAt(look, episode, why),
     why,
     ...(episode.life !== undefined && { life: episode.life }),
   };
   delete look.draft.episode;
+}
+
+/** An addition after this instant opens the next episode, even if both are seen by the same look. */
+function closedAt({ facts, now }: Look, episode: Episode, why: CloseReason): number {
+  if (why === 'cooled_down') return episode.closesAt ?? now;
+  return why === 'ordered' ? Math.min(facts.orderAt ?? now, now) : now;
 }
 
 /** One cancellation an announcement: whatever happens next, the rescue agent has been called back. */
@@ -248,19 +259,28 @@ function openEpisode(look: Look): void {
 }
 
 /** The instant of an addition to the cart that no episode and no order covers, or undefined. */
-function additionSince({ facts, draft, firstSight, orderCame, activityAt }: Look): number | undefined {
+function additionSince({
+  facts,
+  draft,
+  firstSight,
+  orderCame,
+  activityAt,
+}: Look): number | undefined {
   const life = cartLife(facts);
   const { closed } = draft;
+  const seenAddition = firstSight || digestShowsAddition(draft.cart, facts.cartDigest);
   if (life) {
     if (life.openedAt === undefined) return undefined;
     // An order that another program noted: the library's own ends the life of the cart.
     if (orderCame && (life.addedAt ?? 0) < (facts.orderAt ?? 0)) return undefined;
     if (closed?.life !== life.openedAt) return life.openedAt;
-    return life.addedAt !== undefined && life.addedAt >= closed.at ? life.addedAt : undefined;
+    if (life.addedAt !== undefined && life.addedAt >= closed.at) return life.addedAt;
+    // The library saw no addition where another program emptied the cart in between.
+    return closed.why === 'emptied' && seenAddition ? activityAt : undefined;
   }
   // Others leave no notes: a cart first seen after an order counts as left behind, else what was not seen before is new.
   if (orderCame) return undefined;
-  return firstSight || digestShowsAddition(draft.cart, facts.cartDigest) ? activityAt : undefined;
+  return seenAddition ? activityAt : undefined;
 }
 
 function rememberSight({ facts, draft, activityAt, now, settings }: Look): void {
@@ -292,8 +312,11 @@ function rememberExpiry(draft: Ledger, expiresAt: number | undefined, now: numbe
     delete draft.expiresAt;
     return;
   }
-  const drift = Math.abs(expiresAt - (draft.expiresAt ?? 0));
-  if (drift > Math.max(SECOND_MS, (expiresAt - now) * EXPIRY_DRIFT)) draft.expiresAt = expiresAt;
+  const drift = expiresAt - (draft.expiresAt ?? 0);
+  // An earlier one always: else the session would seem to have ended before its time.
+  const noticed =
+    drift < -SECOND_MS || drift > Math.max(SECOND_MS, (expiresAt - now) * EXPIRY_DRIFT);
+  if (noticed) draft.expiresAt = expiresAt;
 }
 
 function judgeStages(look: Look): void {
@@ -303,9 +326,14 @@ function judgeStages(look: Look): void {
   const { stagesMs, cooldownMs } = settings;
   const next = nextStage(episode);
   const due = stagesMs.findLastIndex((thresholdMs) => now - activityAt >= thresholdMs);
+  const dueAt = (n: number): number => activityAt + (stagesMs[n] ?? 0);
+  if (next >= stagesMs.length && episode.closesAt === undefined) {
+    // Fewer stages are set than were when it was announced.
+    episode.closesAt = dueAt(stagesMs.length - 1) + cooldownMs;
+    if (episode.closesAt <= now) close(look, episode, 'cooled_down');
+  }
   if (due < next) return;
 
-  const dueAt = (n: number): number => activityAt + (stagesMs[n] ?? 0);
   const isLast = due === stagesMs.length - 1;
   const validUntil = isLast ? dueAt(due) + cooldownMs : dueAt(due + 1);
   const tooLate = now >= validUntil;
@@ -346,7 +374,7 @@ function planCopy(
   settings: PolicySettings,
   now: number,
 ): boolean {
-  if (!fields || expiresAt === undefined || fields.rekindle !== undefined) {
+  if (!fields || expiresAt === undefined || parseOwnMarks(fields.rekindle)) {
     delete draft.copyAt;
     return false;
   }
@@ -368,7 +396,9 @@ function nextLook({ draft, facts, settings, now, activityAt }: Look): number | u
     return earliest(activityAt + firstMs, episode?.closesAt);
   }
   if (!episode) return undefined;
-  const laterMs = settings.stagesMs.slice(nextStage(episode)).find((thresholdMs) => activityAt + thresholdMs > now);
+  const laterMs = settings.stagesMs
+    .slice(nextStage(episode))
+    .find((thresholdMs) => activityAt + thresholdMs > now);
   if (laterMs !== undefined) return earliest(activityAt + laterMs, episode.closesAt);
   return episode.closesAt ?? activityAt + Math.max(...settings.stagesMs) + settings.cooldownMs;
 }

@@ -46,10 +46,14 @@ export async function reconcile(
   let workedAt = performance.now();
   const pause = async (): Promise<void> => {
     const workedMs = performance.now() - workedAt;
-    if (!fullSpeed) await clock.sleep((workedMs * (1 - BACKGROUND_SHARE)) / BACKGROUND_SHARE, signal);
+    if (!fullSpeed)
+      await clock.sleep((workedMs * (1 - BACKGROUND_SHARE)) / BACKGROUND_SHARE, signal);
     workedAt = performance.now();
   };
-  const visit = async (found: readonly string[], which: (reading: Reading) => boolean): Promise<void> => {
+  const visit = async (
+    found: readonly string[],
+    which: (reading: Reading) => boolean,
+  ): Promise<void> => {
     for (let from = 0; from < found.length && signal?.aborted !== true; from += READ_BATCH) {
       const now = clock.now();
       const readings = await ledgers.read(found.slice(from, from + READ_BATCH), now);

@@ -35,11 +35,24 @@ export async function watchTouches(
   const ended = new AbortController();
   const until = AbortSignal.any([signal, ended.signal]);
   const touched = new Set<string>();
-  const watching = sessions.watch((user) => touched.add(user), until).finally(() => {
-    ended.abort();
+  const listening = Promise.withResolvers<undefined>();
+  const watching = sessions
+    .watch(
+      (user) => touched.add(user),
+      until,
+      () => {
+        listening.resolve(undefined);
+      },
+    )
+    .finally(() => {
+      ended.abort();
+      listening.resolve(undefined);
+    });
+  const probing = listening.promise.then(async () => {
+    if (!until.aborted) onSubscribed();
+    await probe(sessions, clock, observe, until);
   });
   const arming = armAsTheyCome(sessions, clock, touched, observe, until);
-  const probing = probe(sessions, clock, observe, onSubscribed, until);
   const results = await Promise.allSettled([watching, arming, probing]);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
@@ -70,12 +83,8 @@ async function probe(
   sessions: Sessions,
   clock: Clock,
   observe: Observe,
-  onSubscribed: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  // The subscription is on its way: the first probe waits for it, and what came before it is reconciled.
-  await clock.sleep(COALESCE_MS, signal);
-  onSubscribed();
   while (!signal.aborted) {
     observe('notifications', { arrive: await sessions.probeNotifications(PROBE_TIMEOUT_MS) });
     await clock.sleep(PROBE_EVERY_MS, signal);

@@ -58,7 +58,11 @@ const HOUSEKEEPING_EVERY_MS = 10 * SECOND_MS;
 const LISTENER_LEASE_MS = 10 * SECOND_MS;
 
 /** Builds the watcher; `start` begins. */
-export function createWatcher(ports: WatcherPorts, settings: WatcherSettings, tools: WatcherTools): Service {
+export function createWatcher(
+  ports: WatcherPorts,
+  settings: WatcherSettings,
+  tools: WatcherTools,
+): Service {
   const { log, telemetry, health } = tools;
   const { clock, sessions, bus, jobs } = ports;
   const record = observer({ log, telemetry, health, stagesMs: settings.stagesMs });
@@ -154,28 +158,46 @@ export function createWatcher(ports: WatcherPorts, settings: WatcherSettings, to
     log,
     runOnce: async (): Promise<RunResult> => {
       await ports.measureClock();
-      for (const name of await jobs.revive()) log.warn({ schedule: name }, 'a schedule had stopped; registered anew');
+      for (const name of await jobs.revive())
+        log.warn({ schedule: name }, 'a schedule had stopped; registered anew');
       return { sleepMs: PULSE_MS };
     },
   });
 
-  const turns = serviceOf('jobs', { start: () => jobs.start(), stop: (signal) => jobs.stop(signal) });
+  const turns = serviceOf('jobs', {
+    start: () => jobs.start(),
+    stop: (signal) => jobs.stop(signal),
+  });
   return new ServiceGroup('watcher', [turns, pulse, fullPass, listener, ...looks]);
 }
 
 /** Asked for at each scrape, and not otherwise. */
 function addGauges({ agenda, ledgers, bus, clock }: WatcherPorts, telemetry: Telemetry): void {
-  const counted = { armed: 'wait for a look', due: 'have a look due', leased: 'are being looked at' } as const;
+  const counted = {
+    armed: 'wait for a look',
+    due: 'have a look due',
+    leased: 'are being looked at',
+  } as const;
   for (const [which, what] of Object.entries(counted)) {
-    telemetry.gauge({ name: `rekindle_${which}_users`, help: `Users who ${what}.` }, async (gauge) => {
-      gauge.set((await agenda.counts(clock.now()))[which as keyof typeof counted]);
-    });
+    telemetry.gauge(
+      { name: `rekindle_${which}_users`, help: `Users who ${what}.` },
+      async (gauge) => {
+        gauge.set((await agenda.counts(clock.now()))[which as keyof typeof counted]);
+      },
+    );
   }
-  telemetry.gauge({ name: 'rekindle_quarantined_users', help: 'Users in quarantine.' }, async (gauge) => {
-    gauge.set((await ledgers.quarantined(1)).total);
-  });
   telemetry.gauge(
-    { name: 'rekindle_bus_behind_events', help: 'Events that a group has not settled.', labels: ['group'] },
+    { name: 'rekindle_quarantined_users', help: 'Users in quarantine.' },
+    async (gauge) => {
+      gauge.set((await ledgers.quarantined(1)).total);
+    },
+  );
+  telemetry.gauge(
+    {
+      name: 'rekindle_bus_behind_events',
+      help: 'Events that a group has not settled.',
+      labels: ['group'],
+    },
     async (gauge) => {
       gauge.reset();
       for (const { group, behind } of await bus.groups()) gauge.set({ group }, behind);

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { runWatcher } from '../compose.ts';
+import { runWatcher } from '../compose-watcher.ts';
 import { configOf, withSettings } from './context.ts';
 
 /** `rekindle daemon` */

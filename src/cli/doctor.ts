@@ -13,20 +13,35 @@ export function doctorCommand(): Command {
   return command.action(async ({ json }: { json?: boolean }) => {
     const config = configOf(command);
     const hot = await openHot(config);
-    const { bus, close: closeBus } = await openBus(config);
+    const bus = await openBus(config);
     try {
       const findings = await hot.interrogate(true);
       const groups = await bus.groups();
       findings.push(
         groups.length === 0
-          ? { level: 'warn', what: 'no consumer group reads the bus', change: 'start a subscriber: rekindle subscribe' }
-          : { level: 'ok', what: `consumer groups: ${groups.map(({ group, behind }) => `${group} (${String(behind)} behind)`).join(', ')}` },
+          ? {
+              level: 'warn',
+              what: 'no consumer group reads the bus',
+              change: 'start a subscriber: rekindle subscribe',
+            }
+          : {
+              level: 'ok',
+              what: `consumer groups: ${groups.map(({ group, behind }) => `${group} (${String(behind)} behind)`).join(', ')}`,
+            },
       );
       if (json) printJson({ findings });
-      else printLines(columns(findings.map(({ level, what, change }) => [level, change ? `${what}; to change it: ${change}` : what])));
+      else
+        printLines(
+          columns(
+            findings.map(({ level, what, change }) => [
+              level,
+              change ? `${what}; to change it: ${change}` : what,
+            ]),
+          ),
+        );
       if (findings.some(({ level }) => level === 'refuse')) process.exitCode = 1;
     } finally {
-      await closeBus();
+      await bus.close();
       await hot.close();
     }
   });

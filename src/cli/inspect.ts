@@ -6,7 +6,9 @@ import { columns, configOf, printJson, printLines, withSettings } from './contex
 /** `rekindle inspect USER` */
 export function inspectCommand(): Command {
   const command = new Command('inspect')
-    .description('Show what is known of one user: session, agenda, lease, ledger and pending events.')
+    .description(
+      'Show what is known of one user: session, agenda, lease, ledger and pending events.',
+    )
     .argument('<user>', 'the user id, as in the session key')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  rekindle inspect 4711 --json');
@@ -15,7 +17,10 @@ export function inspectCommand(): Command {
     const hot = await openHot(configOf(command));
     try {
       const now = hot.clock.now();
-      const [readings, agenda] = await Promise.all([hot.ledgers.read([user], now), hot.agenda.inspect(user)]);
+      const [readings, agenda] = await Promise.all([
+        hot.ledgers.read([user], now),
+        hot.agenda.inspect(user),
+      ]);
       const reading = readings[0];
       if (!reading) throw new Error(`nothing was read of ${user}`);
       const report = {
@@ -51,6 +56,7 @@ function rowsOf(value: unknown, path = ''): string[][] {
     return entries.flatMap(([key, inner]) => rowsOf(inner, path === '' ? key : `${path}.${key}`));
   }
   if (value === null) return [[path, 'none']];
+  if (typeof value === 'string') return [[path, value]];
   const instant = typeof value === 'number' && /(At|at|lastEpisode|life)$/.test(path) && value > 0;
-  return [[path, instant ? isoInstant(value) : String(value)]];
+  return [[path, instant ? isoInstant(value) : JSON.stringify(value)]];
 }

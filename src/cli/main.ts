@@ -23,7 +23,8 @@ async function main(args: readonly string[]): Promise<number> {
     .showSuggestionAfterError()
     .exitOverride();
   const named = args.find((arg) => !arg.startsWith('-'));
-  const wanted = named !== undefined && Object.hasOwn(COMMANDS, named) ? [named] : Object.keys(COMMANDS);
+  const wanted =
+    named !== undefined && Object.hasOwn(COMMANDS, named) ? [named] : Object.keys(COMMANDS);
   for (const name of wanted) {
     const load = COMMANDS[name];
     if (load) program.addCommand((await load()).exitOverride());

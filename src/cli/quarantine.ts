@@ -7,7 +7,9 @@ import { positiveInteger } from './options.ts';
 /** `rekindle quarantine` */
 export function quarantineCommand(): Command {
   const command = new Command('quarantine')
-    .description('List sessions that cannot be understood, latest first; each leaves when it is mended.')
+    .description(
+      'List sessions that cannot be understood, latest first; each leaves when it is mended.',
+    )
     .option('--limit <count>', 'show at most so many', positiveInteger, 100)
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  rekindle quarantine --limit 20');
@@ -19,7 +21,11 @@ export function quarantineCommand(): Command {
       const rows = entries.map((entry) => ({ ...entry, at: isoInstant(entry.at) }));
       if (json) printJson({ total, entries: rows });
       else {
-        printLines(columns(rows.map(({ at, key, reason, detail }) => [at, JSON.stringify(key), reason, detail])));
+        printLines(
+          columns(
+            rows.map(({ at, key, reason, detail }) => [at, JSON.stringify(key), reason, detail]),
+          ),
+        );
         printLines([`${String(total)} in quarantine`]);
       }
     } finally {

@@ -7,7 +7,9 @@ import { configOf, printJson, printLines, withSettings } from './context.ts';
 /** `rekindle reconcile --once` */
 export function reconcileCommand(): Command {
   const command = new Command('reconcile')
-    .description('Go over all sessions and ledgers once, at full speed, and arm what the agenda missed.')
+    .description(
+      'Go over all sessions and ledgers once, at full speed, and arm what the agenda missed.',
+    )
     .option('--once', 'one pass, then stop (a daemon does it regularly by itself)')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  rekindle reconcile --once');
@@ -26,7 +28,10 @@ export function reconcileCommand(): Command {
         signal: stop.signal,
       });
       if (json) printJson({ users: report.users, armed: report.armed, took_ms: report.tookMs });
-      else printLines([`${String(report.users)} users seen, ${String(report.armed)} armed, ${String(report.tookMs)} ms`]);
+      else
+        printLines([
+          `${String(report.users)} users seen, ${String(report.armed)} armed, ${String(report.tookMs)} ms`,
+        ]);
     } finally {
       await hot.close();
     }

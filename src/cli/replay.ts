@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
 import { Command } from 'commander';
 import { createLogUpdate } from 'log-update';
-import { composeReplay } from '../compose.ts';
+import { composeReplay } from '../compose-replay.ts';
 import { UsageError } from '../model/errors.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { isoInstant } from '../model/instant.ts';
@@ -19,25 +19,38 @@ interface ReplayFlags {
 /** `rekindle replay --events FILE` */
 export function replayCommand(): Command {
   const command = new Command('replay')
-    .description('Run a file of events through the real pipeline, on a private Redis and in virtual time.')
+    .description(
+      'Run a file of events through the real pipeline, on a private Redis and in virtual time.',
+    )
     .requiredOption('--events <file>', 'CSV file of events, plain or .gz (see backtest --help)')
     .option('--out <file>', 'write each event that was announced as a line of JSON')
     .option('--json', 'print the summary as JSON')
-    .addHelpText('after', '\nExample:\n  rekindle replay --events clicks.csv --stages 30m --out events.jsonl');
+    .addHelpText(
+      'after',
+      '\nExample:\n  rekindle replay --events clicks.csv --stages 30m --out events.jsonl',
+    );
   withSettings(command);
   return command.action(async ({ events: path, out, json }: ReplayFlags) => {
     const live = process.stderr.isTTY ? createLogUpdate(process.stderr) : undefined;
     const file = await openEventFile(path, {
-      onProgress: (read, total) => live?.(`replay  reading ${String(Math.floor((100 * read) / total))} %`),
+      onProgress: (read, total) =>
+        live?.(`replay  reading ${String(Math.floor((100 * read) / total))} %`),
     });
     const config = configOf(command);
     const sink = out === undefined ? undefined : createWriteStream(out);
-    if (sink) await once(sink, 'open').catch((error: unknown) => Promise.reject(unwritable(out, error)));
+    if (sink)
+      await once(sink, 'open').catch((error: unknown) => Promise.reject(unwritable(out, error)));
     await using server = await startPrivateRedis();
     const startedAt = performance.now();
-    const replay = await composeReplay({ ...config, redisUrl: server.url, queueRedisUrl: server.url });
+    const replay = await composeReplay({
+      ...config,
+      redisUrl: server.url,
+      queueRedisUrl: server.url,
+    });
     try {
-      const report = await replay.run(file.byTime(), (event: AnyEvent) => sink?.write(`${JSON.stringify(event)}\n`));
+      const report = await replay.run(file.byTime(), (event: AnyEvent) =>
+        sink?.write(`${JSON.stringify(event)}\n`),
+      );
       live?.clear();
       for (const line of describeBadRows(path, file.report)) process.stderr.write(`${line}\n`);
       const summary = {
@@ -52,7 +65,8 @@ export function replayCommand(): Command {
         seconds: Math.round(performance.now() - startedAt) / 1_000,
       };
       if (json) printJson(summary);
-      else printLines(columns(Object.entries(summary).map(([name, value]) => [name, String(value)])));
+      else
+        printLines(columns(Object.entries(summary).map(([name, value]) => [name, String(value)])));
     } finally {
       await replay.close();
       if (sink) await new Promise((resolve) => sink.end(resolve));

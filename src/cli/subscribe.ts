@@ -14,33 +14,43 @@ export function subscribeCommand(): Command {
     .option('--group <name>', 'consumer group: each group gets every event', 'rekindle-cli')
     .addOption(new Option('--type <type...>', 'only these types').choices(EVENT_TYPES))
     .option('--json', 'print each event as one line of JSON')
-    .addHelpText('after', '\nExample:\n  rekindle subscribe --type cart.abandoned --json | jq .data.user');
+    .addHelpText(
+      'after',
+      '\nExample:\n  rekindle subscribe --type cart.abandoned --json | jq .data.user',
+    );
   withSettings(command);
-  return command.action(async ({ group, type, json }: { group: string; type?: EventType[]; json?: boolean }) => {
-    const { bus, close: closeBus } = await openBus(configOf(command));
-    const stop = new AbortController();
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
+  return command.action(
+    async ({ group, type, json }: { group: string; type?: EventType[]; json?: boolean }) => {
+      const bus = await openBus(configOf(command));
+      const stop = new AbortController();
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+        process.once(signal, () => {
+          stop.abort();
+        });
+      }
+      // `| head` closes the pipe: nobody reads on, so nothing more is settled.
+      process.stdout.once('error', () => {
         stop.abort();
       });
-    }
-    // `| head` closes the pipe: nobody reads on, so nothing more is settled.
-    process.stdout.once('error', () => {
-      stop.abort();
-    });
-    const subscription = await bus.subscribe({ group, ...(type && { types: type }) });
-    try {
-      while (!stop.signal.aborted) {
-        for (const delivery of await subscription.receive(RECEIVE_BATCH, RECEIVE_WAIT_MS, stop.signal)) {
-          if (!(await printed(json ? JSON.stringify(delivery.event) : sentence(delivery.event)))) break;
-          await delivery.done();
+      const subscription = await bus.subscribe({ group, ...(type && { types: type }) });
+      try {
+        while (!stop.signal.aborted) {
+          for (const delivery of await subscription.receive(
+            RECEIVE_BATCH,
+            RECEIVE_WAIT_MS,
+            stop.signal,
+          )) {
+            if (!(await printed(json ? JSON.stringify(delivery.event) : sentence(delivery.event))))
+              break;
+            await delivery.done();
+          }
         }
+      } finally {
+        await subscription.close();
+        await bus.close();
       }
-    } finally {
-      await subscription.close();
-      await closeBus();
-    }
-  });
+    },
+  );
 }
 
 /** An event is settled only once it has left this process. */

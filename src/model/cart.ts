@@ -16,7 +16,13 @@ export interface CartItem {
 
 export type Cart = readonly CartItem[];
 
-const numeric = z.union([z.number(), z.string().regex(/^\d+(\.\d+)?$/).transform(Number)]);
+const numeric = z.union([
+  z.number(),
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?$/)
+    .transform(Number),
+]);
 
 const cartSchema = z.array(
   z.looseObject({
@@ -30,7 +36,10 @@ const cartSchema = z.array(
 /** An id above 2^53 would be rounded by JSON.parse; it is kept as the text that was written. */
 function keepLargeIntegers(_key: string, value: unknown, context?: { source?: string }): unknown {
   const source = context?.source;
-  return typeof value === 'number' && !Number.isSafeInteger(value) && source && /^-?\d+$/.test(source)
+  return typeof value === 'number' &&
+    !Number.isSafeInteger(value) &&
+    source &&
+    /^-?\d+$/.test(source)
     ? source
     : value;
 }
@@ -43,7 +52,10 @@ export function parseCart(text: string | undefined): ParsedCart {
   let value: unknown;
   try {
     // TypeScript's lib does not know the reviver's third argument yet (ECMAScript "JSON.parse source text access").
-    value = JSON.parse(text, keepLargeIntegers as (this: unknown, key: string, value: unknown) => unknown);
+    value = JSON.parse(
+      text,
+      keepLargeIntegers,
+    );
   } catch {
     return { problem: { reason: 'cart_not_json', detail: 'the field cart is no JSON' } };
   }
@@ -83,13 +95,21 @@ export function cartDigest(cart: Cart): string {
     const hash = createHash('sha1').update(itemIdentity(item)).digest('base64url').slice(0, 6);
     quantities.set(hash, (quantities.get(hash) ?? 0) + (item.quantity ?? 1));
   }
-  return [...quantities].map(([hash, quantity]) => hash + String(quantity)).sort().join(',');
+  return [...quantities]
+    .map(([hash, quantity]) => hash + String(quantity))
+    .sort()
+    .join(',');
 }
 
 /** True if `now` holds an item, or more of an item, that `before` did not. */
 export function digestShowsAddition(before: string, now: string): boolean {
-  const quantities = new Map(before.split(',').map((part) => [part.slice(0, 6), Number(part.slice(6))]));
-  return now !== '' && now.split(',').some((part) => Number(part.slice(6)) > (quantities.get(part.slice(0, 6)) ?? 0));
+  const quantities = new Map(
+    before.split(',').map((part) => [part.slice(0, 6), Number(part.slice(6))]),
+  );
+  return (
+    now !== '' &&
+    now.split(',').some((part) => Number(part.slice(6)) > (quantities.get(part.slice(0, 6)) ?? 0))
+  );
 }
 
 /** Identifies a cart's contents across programs: sha256 of product, size and quantity, sorted; 32 hex digits. */

@@ -34,7 +34,11 @@ const ledgerSchema = z.object({
   lastEpisode: z.number().optional(),
   /** Why and when the last episode closed, and the cart's life it covered. */
   closed: z
-    .object({ at: z.number(), why: z.enum(['ordered', 'emptied', 'opted_out', 'ended', 'cooled_down']), life: z.number().optional() })
+    .object({
+      at: z.number(),
+      why: z.enum(['ordered', 'emptied', 'opted_out', 'ended', 'cooled_down']),
+      life: z.number().optional(),
+    })
     .optional(),
   /** `last_order_at` as last seen. */
   orderAt: z.number().optional(),
@@ -55,36 +59,104 @@ export type Ledger = z.infer<typeof ledgerSchema>;
 export type Episode = z.infer<typeof episodeSchema>;
 export type CloseReason = NonNullable<Ledger['closed']>['why'];
 
-/** A ledger is stored as JSON with short keys: there is one beside every watched session. */
-const SHORT_KEYS: readonly (readonly [long: keyof Ledger, short: string])[] = [
-  ['activityAt', 'a'],
-  ['sequence', 'q'],
-  ['cart', 'c'],
-  ['episode', 'e'],
-  ['lastEpisode', 'l'],
-  ['closed', 'z'],
-  ['orderAt', 'o'],
-  ['expiresAt', 'x'],
-  ['copyAt', 'k'],
-  ['snapshot', 's'],
-  ['future', 'f'],
-  ['problem', 'p'],
-];
+/**
+ * A ledger as stored: there is one beside every watched session, so it is a JSON array without names, its instants
+ * counted from the latest activity, and without what follows from the rest. That is 60 bytes where names and full
+ * instants were 140.
+ *
+ *   [activityAt, sequence, cart, episode, lastEpisode, closed, orderAt, expiresAt, copyAt, snapshot, future, problem]
+ *   episode: [openedAt, [[n, at, as], …], life, [n, activityAt] outstanding, closesAt]
+ *   closed:  [at, why, life]
+ */
+type Stored = readonly unknown[];
 
 /** Equal ledgers give equal texts, in whatever order they were put together. */
 export function encodeLedger(ledger: Ledger): string {
-  return JSON.stringify(Object.fromEntries(SHORT_KEYS.map(([long, short]) => [short, ledger[long]])));
+  const { activityAt: base, episode, closed, future, problem, copyAt } = ledger;
+  const since = (at: number | undefined): number | null => (at === undefined ? null : at - base);
+  return JSON.stringify(
+    withoutTail([
+      base,
+      ledger.sequence === 0 ? null : ledger.sequence - base,
+      ledger.cart,
+      episode &&
+        withoutTail([
+          episode.openedAt - base,
+          episode.stages.map(({ n, at, as }) => [n, at - base, as]),
+          since(episode.life),
+          episode.outstanding && [episode.outstanding.n, episode.outstanding.activityAt - base],
+          since(episode.closesAt),
+        ]),
+      ledger.lastEpisode === episode?.openedAt ? null : since(ledger.lastEpisode),
+      closed && withoutTail([closed.at - base, closed.why, since(closed.life)]),
+      since(ledger.orderAt),
+      since(ledger.expiresAt),
+      // 0 says that the copy is done; no instant is.
+      copyAt === 0 ? 'done' : since(copyAt),
+      ledger.snapshot,
+      future && [future.raw, future.seenAt - base],
+      problem && [problem.reason, problem.digest],
+    ]),
+  );
 }
 
 /** Undefined if the text is no ledger: somebody else wrote there. */
 export function decodeLedger(text: string): Ledger | undefined {
   try {
-    const stored = JSON.parse(text) as Record<string, unknown>;
-    const parsed = ledgerSchema.safeParse(
-      Object.fromEntries(SHORT_KEYS.filter(([, short]) => short in stored).map(([long, short]) => [long, stored[short]])),
-    );
+    const parsed = ledgerSchema.safeParse(named(JSON.parse(text) as Stored));
     return parsed.success ? parsed.data : undefined;
   } catch {
     return undefined;
   }
+}
+
+function named(stored: Stored): unknown {
+  const [base, sequence, cart, episode, lastEpisode, closed, orderAt, expiresAt, copyAt, ...rest] =
+    stored;
+  const [snapshot, future, problem] = rest;
+  const at = (since: unknown): number => Number(base) + Number(since);
+  const [openedAt, stages, life, outstanding, closesAt] = (episode ?? []) as [
+    openedAt?: unknown,
+    stages?: [n: unknown, at: unknown, as: unknown][],
+    life?: unknown,
+    outstanding?: Stored,
+    closesAt?: unknown,
+  ];
+  const [closedAt, why, closedLife] = (closed ?? []) as Stored;
+  const [raw, seenAt] = (future ?? []) as Stored;
+  const [reason, digest] = (problem ?? []) as Stored;
+  const latest = lastEpisode ?? (episode ? openedAt : undefined);
+  return {
+    activityAt: base,
+    sequence: sequence == null ? 0 : at(sequence),
+    cart,
+    ...(episode != null && {
+      episode: {
+        openedAt: at(openedAt),
+        stages: (stages ?? []).map(([n, dueAt, as]) => ({ n, at: at(dueAt), as })),
+        ...(life != null && { life: at(life) }),
+        ...(outstanding != null && {
+          outstanding: { n: outstanding[0], activityAt: at(outstanding[1]) },
+        }),
+        ...(closesAt != null && { closesAt: at(closesAt) }),
+      },
+    }),
+    ...(latest != null && { lastEpisode: at(latest) }),
+    ...(closed != null && {
+      closed: { at: at(closedAt), why, ...(closedLife != null && { life: at(closedLife) }) },
+    }),
+    ...(orderAt != null && { orderAt: at(orderAt) }),
+    ...(expiresAt != null && { expiresAt: at(expiresAt) }),
+    ...(copyAt != null && { copyAt: copyAt === 'done' ? 0 : at(copyAt) }),
+    ...(snapshot != null && { snapshot }),
+    ...(future != null && { future: { raw, seenAt: at(seenAt) } }),
+    ...(problem != null && { problem: { reason, digest } }),
+  };
+}
+
+function withoutTail(values: Stored): Stored {
+  return values.slice(
+    0,
+    values.findLastIndex((value) => value !== undefined && value !== null) + 1,
+  );
 }

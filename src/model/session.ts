@@ -5,7 +5,13 @@ import type { Message } from './message.ts';
  * The fields of the session hash that decide: a change of any of them between look and commit means to look again. The
  * cart stands second (see sight.lua).
  */
-export const GUARD_FIELDS = ['last_activity', 'cart', 'last_order_at', 'consent', 'rekindle'] as const;
+export const GUARD_FIELDS = [
+  'last_activity',
+  'cart',
+  'last_order_at',
+  'consent',
+  'rekindle',
+] as const;
 
 /**
  * The fields that Rekindle reads at a look: those that decide, then those that an announcement tells. The rest travels

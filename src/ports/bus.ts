@@ -33,7 +33,7 @@ export interface Bus {
    */
   trim(): Promise<number>;
 
-  /** Closes the subscriptions that are still open. */
+  /** Closes the subscriptions that are still open, and the bus's connections. What is in hand then is left to others. */
   close(): Promise<void>;
 }
 

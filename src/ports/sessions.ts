@@ -5,6 +5,8 @@ export interface SessionWrite {
   readonly user: string;
   /** When it happened, Unix milliseconds. */
   readonly at: number;
+  /** When it is written, where that is not when it happened: by this, what comes late is told from a wrong clock. */
+  readonly now?: number;
   /** The user's own doing: moves `last_activity` and arms the agenda. */
   readonly activity: boolean;
   /** Fields to set; a cart is given as `cart`. */
@@ -28,7 +30,10 @@ export interface Sessions {
   /** Applies one write atomically, in the order of calls for one user. Rejects with what is wrong with the stored keys. */
   write(write: SessionWrite): Promise<void>;
 
-  /** The session, its window and overflow as they physically stand; undefined when there is none. One round trip. */
+  /**
+   * The session and its window as they physically stand; undefined when there is none. One round trip, two where others
+   * keep the messages as one text. Rejects when the session is no hash or its cart cannot be understood.
+   */
   read(user: string): Promise<Session | undefined>;
 
   /** Arms each user as its `last_activity` demands: for sessions that others wrote. */
@@ -41,10 +46,10 @@ export interface Sessions {
   scan(cursor: string): Promise<SessionPage>;
 
   /**
-   * Tells which users were touched, until `signal` aborts. Rejects when the connection is lost: what was missed
-   * meanwhile is for reconcile to find.
+   * Tells which users were touched, from `onListening` until `signal` aborts. Rejects when the connection is lost: what
+   * was missed meanwhile is for reconcile to find.
    */
-  watch(onTouched: (user: string) => void, signal: AbortSignal): Promise<void>;
+  watch(onTouched: (user: string) => void, signal: AbortSignal, onListening?: () => void): Promise<void>;
 
   /** True if a write of ours just now was notified within `timeoutMs`. Only while `watch` runs. */
   probeNotifications(timeoutMs: number): Promise<boolean>;

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
 import { expect, test, vi } from 'vitest';
@@ -14,7 +15,7 @@ test('a private Redis answers on loopback and leaves nothing behind', async () =
   expect(await ask(server.url, (client) => client.ping())).toBe('PONG');
   await server.stop();
   await server.stop();
-  expect(isRunning(server.pid)).toBe(false);
+  expect(await isListening(server.port)).toBe(false);
   expect(existsSync(server.directory)).toBe(false);
 });
 
@@ -73,18 +74,18 @@ test('without a redis-server on the path it says so', async () => {
 test('it dies with the process that started it, even by SIGKILL', async () => {
   const script = `
     import { startPrivateRedis } from './src/cli/private-redis.ts';
-    const { pid, directory } = await startPrivateRedis();
-    console.log(JSON.stringify({ pid, directory }));
+    const { port, directory } = await startPrivateRedis();
+    console.log(JSON.stringify({ port, directory }));
   `;
   const parent = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = (await once(createInterface({ input: parent.stdout }), 'line')) as [string];
-  const { pid, directory } = JSON.parse(line) as { pid: number; directory: string };
-  expect(isRunning(pid)).toBe(true);
+  const { port, directory } = JSON.parse(line) as { port: number; directory: string };
+  expect(await isListening(port)).toBe(true);
   parent.kill('SIGKILL');
-  await vi.waitFor(() => {
-    expect(isRunning(pid)).toBe(false);
+  await vi.waitFor(async () => {
+    expect(await isListening(port)).toBe(false);
     expect(existsSync(directory)).toBe(false);
   }, 5_000);
 });
@@ -118,10 +119,15 @@ async function ask<T>(url: string, question: (client: Redis) => Promise<T>): Pro
   }
 }
 
-function isRunning(pid: number): boolean {
+/** Asks the port, not the process table: a dead orphan may stay there until somebody reaps it. */
+async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
   try {
-    return process.kill(pid, 0);
+    await once(socket, 'connect');
+    return true;
   } catch {
     return false;
+  } finally {
+    socket.destroy();
   }
 }

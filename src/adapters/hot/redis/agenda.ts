@@ -40,7 +40,9 @@ export class RedisAgenda implements Agenda {
     await this.#redis.zadd(this.#keys.agenda, 'LT', ...looks.flatMap(({ user, at }) => [at, user]));
   }
 
-  async inspect(user: string): Promise<{ dueAt: number | undefined; leasedUntil: number | undefined }> {
+  async inspect(
+    user: string,
+  ): Promise<{ dueAt: number | undefined; leasedUntil: number | undefined }> {
     const [due, leased] = await Promise.all([
       this.#redis.zscore(this.#keys.agenda, user),
       this.#redis.zscore(this.#keys.leased, user),

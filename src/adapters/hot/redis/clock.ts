@@ -30,7 +30,8 @@ export class RedisClock implements Clock {
       const tookMs = performance.now() - askedAt;
       if (tookMs >= quickestMs) continue;
       quickestMs = tookMs;
-      this.#offsetMs = Number(seconds) * 1_000 + Number(microseconds) / 1_000 - (askedAt + tookMs / 2);
+      this.#offsetMs =
+        Number(seconds) * 1_000 + Number(microseconds) / 1_000 - (askedAt + tookMs / 2);
     }
   }
 

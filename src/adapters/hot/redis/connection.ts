@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from '../../../runtime/logger.ts';
 
 export interface ConnectionTimeouts {
@@ -9,8 +9,16 @@ export interface ConnectionTimeouts {
 /** A lost connection is tried again after this at the most. */
 const RECONNECT_MAX_MS = 2_000;
 
-/** Opens a connection that comes back by itself; an outage is logged when it begins and when it ends. */
-export function connectRedis(url: string, timeouts: ConnectionTimeouts, log: Logger): Redis {
+/**
+ * Opens a connection that comes back by itself; an outage is logged when it begins and when it ends.
+ * @param settings over ours, for a connection that has its own ideas of waiting
+ */
+export function connectRedis(
+  url: string,
+  timeouts: ConnectionTimeouts,
+  log: Logger,
+  settings: Omit<RedisOptions, 'replyMapping'> = {},
+): Redis {
   const redis = new Redis(url, {
     connectTimeout: timeouts.redisConnectTimeoutMs,
     commandTimeout: timeouts.redisCommandTimeoutMs,
@@ -18,6 +26,7 @@ export function connectRedis(url: string, timeouts: ConnectionTimeouts, log: Log
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 1,
     retryStrategy: (attempt) => Math.min(RECONNECT_MAX_MS, 50 * 2 ** Math.min(attempt, 6)),
+    ...settings,
   });
   let away: string | undefined;
   redis.on('error', (error: Error) => {

@@ -35,7 +35,7 @@ async function configOf(redis: Redis, ...names: readonly string[]): Promise<Map<
   const found = new Map<string, string>();
   for (const name of names) {
     try {
-      const [, value] = (await redis.config('GET', name)) as string[];
+      const [, value] = await redis.config('GET', name);
       if (value !== undefined) found.set(name, value);
     } catch {
       // Managed services forbid CONFIG; what it would say is then unknown.
@@ -49,7 +49,11 @@ function version(text: string): Finding {
   const [oldestMajor, oldestMinor] = OLDEST_VERSION;
   const old = major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
   return old
-    ? { level: 'refuse', what: `Redis ${text} is too old`, change: `use Redis ${OLDEST_VERSION.join('.')} or newer` }
+    ? {
+        level: 'refuse',
+        what: `Redis ${text} is too old`,
+        change: `use Redis ${OLDEST_VERSION.join('.')} or newer`,
+      }
     : { level: 'ok', what: `Redis ${text}` };
 }
 
@@ -57,7 +61,7 @@ function cluster(enabled: string | undefined): Finding {
   return enabled === '1'
     ? {
         level: 'refuse',
-        what: 'this Redis is a cluster, which is not supported yet: one user\'s keys would lie on different nodes',
+        what: "this Redis is a cluster, which is not supported yet: one user's keys would lie on different nodes",
         change: 'point REDIS_URL at a single server or a primary with replicas',
       }
     : { level: 'ok', what: 'not a cluster' };
@@ -98,9 +102,12 @@ function persistence(appendOnly: string | undefined, save: string | undefined): 
 }
 
 function notifications(flags: string | undefined): Finding {
-  if (flags === undefined) return { level: 'ok', what: 'notify-keyspace-events cannot be asked; a probe tells' };
+  if (flags === undefined)
+    return { level: 'ok', what: 'notify-keyspace-events cannot be asked; a probe tells' };
   const all = flags.includes('A');
-  const missing = [...NOTIFY_FLAGS].filter((flag) => !(flags.includes(flag) || (all && flag !== 'K')));
+  const missing = Array.from(NOTIFY_FLAGS).filter(
+    (flag) => !(flags.includes(flag) || (all && flag !== 'K')),
+  );
   return missing.length === 0
     ? { level: 'ok', what: `notify-keyspace-events is ${flags}` }
     : {

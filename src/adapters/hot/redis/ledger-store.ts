@@ -4,7 +4,13 @@ import { decodeLedger, encodeLedger } from '../../../model/ledger.ts';
 import type { Problem } from '../../../model/problem.ts';
 import { GUARD_FIELDS, POLICY_FIELDS, type PolicyField } from '../../../model/session.ts';
 import type { Claim } from '../../../ports/agenda.ts';
-import type { CommitOutcome, LedgerStore, LedgerWrite, Quarantined, Reading } from '../../../ports/ledger.ts';
+import type {
+  CommitOutcome,
+  LedgerStore,
+  LedgerWrite,
+  Quarantined,
+  Reading,
+} from '../../../ports/ledger.ts';
 import type { Keys } from './keys.ts';
 import { Script } from './script.ts';
 
@@ -72,21 +78,37 @@ export class RedisLedgerStore implements LedgerStore {
         GUARD_FIELDS.length,
         ...POLICY_FIELDS,
       ]);
-      for (const [index, row] of rows.entries()) readings.push(toReading(rest[index] ?? '', row, now));
+      for (const [index, row] of rows.entries())
+        readings.push(toReading(rest[index] ?? '', row, now));
     }
     return readings;
   }
 
-  async commit(claim: Claim, writes: readonly LedgerWrite[], now: number): Promise<CommitOutcome[]> {
+  async commit(
+    claim: Claim,
+    writes: readonly LedgerWrite[],
+    now: number,
+  ): Promise<CommitOutcome[]> {
     const outcomes: CommitOutcome[] = [];
     const { ledgerTtlMs, maxCart, leaseMarginMs, maxQuarantined } = this.#options;
     while (outcomes.length < writes.length) {
       const keys = [this.#keys.leased, this.#keys.quarantine, this.#keys.quarantineDetails];
-      const args: (string | number)[] = [now + leaseMarginMs, claim.leasedUntil, ledgerTtlMs, maxCart, maxQuarantined];
+      const args: (string | number)[] = [
+        now + leaseMarginMs,
+        claim.leasedUntil,
+        ledgerTtlMs,
+        maxCart,
+        maxQuarantined,
+      ];
       args.push(GUARD_FIELDS.length, ...GUARD_FIELDS);
       for (const { reading, ledger, events, quarantine } of writes.slice(outcomes.length)) {
         const { user, digest, version } = reading;
-        keys.push(this.#keys.session(user), this.#keys.optout(user), this.#keys.ledger(user), this.#keys.pending(user));
+        keys.push(
+          this.#keys.session(user),
+          this.#keys.optout(user),
+          this.#keys.ledger(user),
+          this.#keys.pending(user),
+        );
         args.push(user, digest, version, encodeLedger(ledger));
         if (quarantine === undefined || quarantine === 'leave') args.push(quarantine ? '-' : '', 0);
         else args.push(JSON.stringify(quarantine), quarantine.at);
@@ -99,7 +121,9 @@ export class RedisLedgerStore implements LedgerStore {
     return outcomes;
   }
 
-  async strike(published: readonly { readonly user: string; readonly ids: readonly string[] }[]): Promise<void> {
+  async strike(
+    published: readonly { readonly user: string; readonly ids: readonly string[] }[],
+  ): Promise<void> {
     const some = published.filter(({ ids }) => ids.length > 0);
     if (some.length === 0) return;
     await strikeScript.run(
@@ -113,7 +137,13 @@ export class RedisLedgerStore implements LedgerStore {
     // Two kinds of key after each other: the cursor says which.
     const kind = cursor.startsWith('pending ') ? 'pending' : 'ledger';
     const from = kind === 'pending' ? cursor.slice('pending '.length) : cursor || '0';
-    const [next, keys] = await this.#redis.scan(from, 'MATCH', this.#keys.patternOf(kind), 'COUNT', SCAN_COUNT);
+    const [next, keys] = await this.#redis.scan(
+      from,
+      'MATCH',
+      this.#keys.patternOf(kind),
+      'COUNT',
+      SCAN_COUNT,
+    );
     const users = keys.map((key) => this.#keys.userOf(kind, key));
     if (kind === 'ledger') return { cursor: next === '0' ? 'pending 0' : next, users };
     return { cursor: next === '0' ? undefined : `pending ${next}`, users };
@@ -121,14 +151,22 @@ export class RedisLedgerStore implements LedgerStore {
 
   async quarantine(entries: readonly Quarantined[]): Promise<Quarantined[]> {
     if (entries.length === 0) return [];
-    const known = await this.#redis.zmscore(this.#keys.quarantine, ...entries.map(({ user }) => user));
+    const known = await this.#redis.zmscore(
+      this.#keys.quarantine,
+      ...entries.map(({ user }) => user),
+    );
     const room = this.#options.maxQuarantined - (await this.#redis.zcard(this.#keys.quarantine));
-    const entering = entries.filter((_entry, index) => known[index] === null).slice(0, Math.max(0, room));
+    const entering = entries
+      .filter((_entry, index) => known[index] === null)
+      .slice(0, Math.max(0, room));
     if (entering.length === 0) return [];
     await this.#redis
       .multi()
       .zadd(this.#keys.quarantine, ...entering.flatMap(({ at, user }) => [at, user]))
-      .hset(this.#keys.quarantineDetails, ...entering.flatMap((entry) => [entry.user, JSON.stringify(entry)]))
+      .hset(
+        this.#keys.quarantineDetails,
+        ...entering.flatMap((entry) => [entry.user, JSON.stringify(entry)]),
+      )
       .exec();
     return entering;
   }
@@ -143,11 +181,13 @@ export class RedisLedgerStore implements LedgerStore {
   }
 
   async quarantined(limit: number): Promise<{ total: number; entries: Quarantined[] }> {
-    const users = await this.#redis.zrevrange(this.#keys.quarantine, 0, limit - 1);
+    const users = limit > 0 ? await this.#redis.zrevrange(this.#keys.quarantine, 0, limit - 1) : [];
     const total = await this.#redis.zcard(this.#keys.quarantine);
     if (users.length === 0) return { total, entries: [] };
     const details = await this.#redis.hmget(this.#keys.quarantineDetails, ...users);
-    const entries = details.flatMap((text) => (text === null ? [] : [JSON.parse(text) as Quarantined]));
+    const entries = details.flatMap((text) =>
+      text === null ? [] : [JSON.parse(text) as Quarantined],
+    );
     return { total, entries };
   }
 }
@@ -160,9 +200,13 @@ function toReading(user: string, row: Row, now: number): Reading {
     if (value !== null && value !== undefined) fields[name] = value;
   }
   const ledger = ledgerText === null ? undefined : decodeLedger(ledgerText.slice(HEAD_LENGTH));
+  const events = readPending(pending);
   const unreadable: Problem | undefined =
-    ledgerText !== null && ledger === undefined
-      ? { reason: 'ledger_unreadable', detail: 'the ledger of this user is not what Rekindle wrote; delete it to start anew' }
+    (ledgerText !== null && ledger === undefined) || !events
+      ? {
+          reason: 'ledger_unreadable',
+          detail: 'the ledger of this user is not what Rekindle wrote; delete it to start anew',
+        }
       : undefined;
   return {
     user,
@@ -173,7 +217,7 @@ function toReading(user: string, row: Row, now: number): Reading {
     digest,
     ledger,
     version: ledgerText === null ? '' : ledgerText.slice(0, HEAD_LENGTH),
-    pending: readPending(pending),
+    pending: events ?? [],
   };
 }
 
@@ -183,7 +227,10 @@ function problemOf(fault: string): Problem | undefined {
     case 'wrong_key_type':
       return { reason, detail: `the key of the session is a ${value}; a session is a hash` };
     case 'cart_too_large':
-      return { reason, detail: `the field cart has ${value} bytes, more than REKINDLE_MAX_CART allows` };
+      return {
+        reason,
+        detail: `the field cart has ${value} bytes, more than REKINDLE_MAX_CART allows`,
+      };
     case 'field_too_large':
       return { reason, detail: `the field ${value} has more than 4096 bytes` };
     default:
@@ -191,10 +238,16 @@ function problemOf(fault: string): Problem | undefined {
   }
 }
 
-/** A hash keeps no order; the sequence does. */
-function readPending(flat: readonly string[]): AnyEvent[] {
-  const events = flat.filter((_text, index) => index % 2 === 1).map((text) => JSON.parse(text) as AnyEvent);
-  return events.length < 2
-    ? events
-    : events.sort((a, b) => (a.sequence < b.sequence ? -1 : Number(a.sequence > b.sequence)));
+/** A hash keeps no order; the sequence does. Undefined if somebody else wrote there. */
+function readPending(flat: readonly string[]): AnyEvent[] | undefined {
+  try {
+    const events = flat
+      .filter((_text, index) => index % 2 === 1)
+      .map((text) => JSON.parse(text) as AnyEvent);
+    return events.length < 2
+      ? events
+      : events.sort((a, b) => (a.sequence < b.sequence ? -1 : Number(a.sequence > b.sequence)));
+  } catch {
+    return undefined;
+  }
 }

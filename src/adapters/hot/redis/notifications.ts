@@ -29,10 +29,16 @@ export class NotificationWatch {
     this.#options = options;
   }
 
-  async watch(onTouched: (user: string) => void, signal: AbortSignal): Promise<void> {
+  async watch(
+    onTouched: (user: string) => void,
+    signal: AbortSignal,
+    onListening?: () => void,
+  ): Promise<void> {
     const channel = `__keyspace@${String(this.#options.database)}__:`;
     const listener = this.#options.connect();
     const over = Promise.withResolvers<undefined>();
+    // It may be lost while nobody waits for it yet.
+    over.promise.catch(() => undefined);
     const stop = (): void => {
       over.resolve(undefined);
     };
@@ -51,12 +57,18 @@ export class NotificationWatch {
       if (user !== undefined) onTouched(user);
     });
     try {
-      await listener.psubscribe(`${channel}${this.#keys.sessionPattern}`, `${channel}${this.#keys.sentinel}`);
+      const subscribed = listener.psubscribe(
+        `${channel}${this.#keys.sessionPattern}`,
+        `${channel}${this.#keys.sentinel}`,
+      );
+      await Promise.race([subscribed, over.promise]);
       if (signal.aborted) return;
+      onListening?.();
       await over.promise;
     } finally {
       signal.removeEventListener('abort', stop);
-      over.promise.catch(() => undefined);
+      // What is on its way yet comes too late.
+      listener.removeAllListeners('pmessage');
       listener.disconnect();
     }
   }

@@ -6,8 +6,9 @@ const folder = new URL('lua/', import.meta.url);
 
 /** Reads a script and what it includes (`--@include other.lua` on a line of its own). */
 function source(file: string): string {
-  return readFileSync(new URL(file, folder), 'utf8').replace(/^--@include (\S+)$/gm, (_line, included: string) =>
-    readFileSync(new URL(included, folder), 'utf8'),
+  return readFileSync(new URL(file, folder), 'utf8').replace(
+    /^--@include (\S+)$/gm,
+    (_line, included: string) => readFileSync(new URL(included, folder), 'utf8'),
   );
 }
 
@@ -21,7 +22,11 @@ export class Script<Result> {
     this.#sha = createHash('sha1').update(this.#text).digest('hex');
   }
 
-  async run(redis: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<Result> {
+  async run(
+    redis: Redis,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<Result> {
     try {
       return (await redis.evalsha(this.#sha, keys.length, ...keys, ...args)) as Result;
     } catch (error) {

@@ -63,7 +63,13 @@ export class RedisSessions implements Sessions {
 
   write(write: SessionWrite): Promise<void> {
     const done = Promise.withResolvers<undefined>();
-    this.#queue.push({ write, resolve: () => { done.resolve(undefined); }, reject: done.reject });
+    this.#queue.push({
+      write,
+      resolve: () => {
+        done.resolve(undefined);
+      },
+      reject: done.reject,
+    });
     if (this.#queue.length === 1) setImmediate(() => void this.#flush());
     return done.promise;
   }
@@ -84,7 +90,7 @@ export class RedisSessions implements Sessions {
     const keys = [this.#keys.agenda];
     const args: (string | number)[] = [thresholdMs, ttlMs, window];
     for (const { write } of batch) {
-      const { user, at, fields = {}, messages = [], cart } = write;
+      const { user, at, now = at, fields = {}, messages = [], cart } = write;
       keys.push(
         this.#keys.session(user),
         this.#keys.messages(user),
@@ -93,7 +99,7 @@ export class RedisSessions implements Sessions {
       );
       const pairs = Object.entries(fields).flat();
       if (cart) pairs.push('cart', cart.json);
-      args.push(user, at, formatInstant(at), flagsOf(write, manage), cart?.digest ?? '');
+      args.push(user, at, now, formatInstant(at), flagsOf(write, manage), cart?.digest ?? '');
       args.push(pairs.length / 2, ...pairs, messages.length, ...messages);
     }
     try {
@@ -114,15 +120,17 @@ export class RedisSessions implements Sessions {
       .hgetall(this.#keys.session(user))
       .lrange(this.#keys.messages(user), 0, -1)
       .exec()
-      .then((replies) => [replyOf<Record<string, string>>(replies?.[0]), replies?.[1]] as const);
+      .then((replies) => [replyOf(replies?.[0]) as Record<string, string>, replies?.[1]] as const);
     if (Object.keys(fields).length === 0) return undefined;
     const cart = parseCart(fields['cart']);
     if ('problem' in cart) throw new Error(`${this.keyOf(user)}: ${cart.problem.detail}`);
+    const marks = parseOwnMarks(fields['rekindle']);
     return {
       user,
-      lastActivityAt: fields['last_activity'] === undefined ? undefined : parseInstant(fields['last_activity']),
-      endedAt: parseOwnMarks(fields['rekindle'])?.endedAt,
-      ours: fields['rekindle'] !== undefined,
+      lastActivityAt:
+        fields['last_activity'] === undefined ? undefined : parseInstant(fields['last_activity']),
+      endedAt: marks?.endedAt,
+      ours: marks !== undefined,
       cart: cart.items,
       channel: fields['active_channel'],
       language: fields['language'],
@@ -133,14 +141,19 @@ export class RedisSessions implements Sessions {
     };
   }
 
-  async #messagesOf(user: string, reply: readonly [Error | null, unknown] | undefined): Promise<Message[]> {
-    const wrongType = reply?.[0]?.message.startsWith('WRONGTYPE') === true;
-    const texts = wrongType ? [] : replyOf<string[]>(reply);
-    if (!wrongType) return texts.map(parseMessage);
+  async #messagesOf(
+    user: string,
+    reply: readonly [Error | null, unknown] | undefined,
+  ): Promise<Message[]> {
+    if (!isWrongType(reply?.[0])) return (replyOf(reply) as string[]).map(parseMessage);
     // Some programs keep the messages as one text that holds a JSON array.
-    const text = (await this.#redis.get(this.#keys.messages(user))) ?? '[]';
-    const parsed: unknown = JSON.parse(text);
-    return Array.isArray(parsed) ? (parsed as Message[]) : [parseMessage(text)];
+    try {
+      return parseMessages((await this.#redis.get(this.#keys.messages(user))) ?? '[]');
+    } catch (error) {
+      // Neither: it is the session of a user whose id ends so.
+      if (isWrongType(error)) return [];
+      throw error;
+    }
   }
 
   async armTouched(users: readonly string[], now: number): Promise<void> {
@@ -199,8 +212,12 @@ export class RedisSessions implements Sessions {
     return found.filter((key) => !messages.has(key));
   }
 
-  watch(onTouched: (user: string) => void, signal: AbortSignal): Promise<void> {
-    return this.#notifications.watch(onTouched, signal);
+  watch(
+    onTouched: (user: string) => void,
+    signal: AbortSignal,
+    onListening?: () => void,
+  ): Promise<void> {
+    return this.#notifications.watch(onTouched, signal, onListening);
   }
 
   probeNotifications(timeoutMs: number): Promise<boolean> {
@@ -226,16 +243,35 @@ function flagsOf(write: SessionWrite, manage: boolean): string {
 /** What others put into the list may be no message; it is shown as what it is rather than lost. */
 function parseMessage(text: string): Message {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && 'role' in value && 'content' in value) return value as Message;
+    return messageOf(JSON.parse(text), text);
   } catch {
-    // Not JSON: shown as it stands.
+    return { role: 'unknown', content: text };
   }
-  return { role: 'unknown', content: text };
 }
 
-function replyOf<T>(reply: readonly [Error | null, unknown] | undefined): T {
+function parseMessages(text: string): Message[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (Array.isArray(value))
+      return value.map((one: unknown) => messageOf(one, JSON.stringify(one)));
+  } catch {
+    // Not JSON: one text, as it stands.
+  }
+  return [parseMessage(text)];
+}
+
+function messageOf(value: unknown, text: string): Message {
+  const whole =
+    typeof value === 'object' && value !== null && 'role' in value && 'content' in value;
+  return whole ? (value as Message) : { role: 'unknown', content: text };
+}
+
+function isWrongType(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('WRONGTYPE');
+}
+
+function replyOf(reply: readonly [Error | null, unknown] | undefined): unknown {
   const [error, value] = reply ?? [new Error('Redis gave no reply')];
   if (error) throw error;
-  return value as T;
+  return value;
 }

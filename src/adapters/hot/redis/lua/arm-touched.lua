@@ -6,8 +6,9 @@
 -- Guarantee: the look comes at the latest one threshold after the last activity, and well before the TTL; a touch of a
 -- user who is armed for that already changes nothing. What cannot be read is looked at now: the look says why.
 
--- As in src/model/instant.ts.
+-- As in src/model/instant.ts and src/abandonment/policy.ts.
 local MILLISECONDS_FROM = 946684800000
+local FUTURE_TOLERANCE_MS = 300000
 
 local agenda = KEYS[1]
 local now, threshold, lead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -16,13 +17,15 @@ local looked = 0
 local function dueAt(session)
   local values = redis.pcall('HMGET', session, 'last_activity', 'rekindle')
   if values.err then return now end
-  local last = tonumber(values[1] or nil)
-  if not last or last ~= last or last < 0 or last > 8640000000000000 then
+  -- Digits, and perhaps a fraction: tonumber() alone would take "nan", "inf" and "0x10" for instants too.
+  local last = tonumber((values[1] or ''):match('^%s*(%d+%.?%d*)%s*$'))
+  if not last or last > 8640000000000000 then
     -- A session of ours in which nothing was the user's own doing yet.
     if not values[1] and values[2] then return nil end
     return now
   end
   if last < MILLISECONDS_FROM then last = last * 1000 end
+  if last > now + FUTURE_TOLERANCE_MS then last = now end
   local due = last + threshold
   local left = redis.call('PTTL', session)
   if left > 0 then due = math.min(due, now + math.max(left - lead, left / 2)) end

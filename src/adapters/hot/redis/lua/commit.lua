@@ -58,7 +58,9 @@ local function commit(n)
   end
   local _, _, _, digest, bytes = sight(KEYS[keyAt], optedOutAt, maxCart, names, #names)
   if digest ~= ARGV[argAt + 1] then return CHANGED, bytes end
-  local events, mark = tonumber(ARGV[argAt + 6]), ledger and ledger:sub(HEAD, HEAD) or STRUCK
+  local events, mark = tonumber(ARGV[argAt + 6]), ledger and ledger:sub(HEAD, HEAD)
+  -- A ledger that was deleted or ran out may have left events behind.
+  if not mark then mark = redis.call('EXISTS', KEYS[keyAt + 3]) == 1 and PENDING or STRUCK end
   if events > 0 then
     local added = redis.pcall('HSET', KEYS[keyAt + 3], unpack(ARGV, argAt + 7, argAt + 6 + 2 * events))
     if type(added) == 'table' then return CHANGED, bytes end

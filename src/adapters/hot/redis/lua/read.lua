@@ -32,7 +32,7 @@ for i = 1, #KEYS, 4 do
   elseif ledger:byte(9) == 43 then
     pending = redis.pcall('HGETALL', KEYS[i + 3])
   end
-  if pending.err then pending = {} end
+  if pending.err then ledger, pending = 'no events', {} end
   rows[#rows + 1] = {
     fault, exists, redis.call('PTTL', KEYS[i]), optedOutAt, digest, ledger, pending, unpack(values, 1, #names),
   }

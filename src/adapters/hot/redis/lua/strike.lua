@@ -14,7 +14,9 @@ local found = redis.call('MGET', unpack(ledgers))
 local struck, at = 0, 1
 for i, ledger in ipairs(ledgers) do
   local pending, n = KEYS[2 * i], tonumber(ARGV[at])
-  local gone = redis.call('HDEL', pending, unpack(ARGV, at + 1, at + n))
+  local gone = redis.pcall('HDEL', pending, unpack(ARGV, at + 1, at + n))
+  -- What is no hash holds no events.
+  if type(gone) == 'table' then gone = 0 end
   at = at + n + 1
   struck = struck + gone
   -- Moved on in place, so that the TTL stays.

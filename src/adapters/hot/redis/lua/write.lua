@@ -2,20 +2,24 @@
 --
 -- KEYS  1 agenda; then per write: session, messages, overflow, optout
 -- ARGV  1 first threshold in ms, 2 TTL in ms, 3 window; then per write:
---       user, instant in ms, the instant as text, flags, cart digest, number n of fields, n × (name, value),
---       number m of messages, m messages
+--       user, instant in ms, now in ms, the instant as text, flags, cart digest, number n of fields,
+--       n × (name, value), number m of messages, m messages
 --       flags: a activity, c the cart is among the fields, o ordered, e ended, x opted out, n look now, m manage
 -- Returns one text per write: 'OK', or what is wrong with which key; then nothing of that write was done.
 -- Guarantee: a touch of a user who is armed already changes nothing in the agenda; a user who is new, was waiting for
--- something later, or was silent for the first threshold, is looked at now. What the window pushes out goes to the
--- overflow. A session that others wrote stays theirs: its TTL is not touched.
+-- something later, or was silent for the first threshold, is looked at now. The latest activity never moves back, but
+-- from a future that no clock is off by. What the window pushes out goes to the overflow. A session that others wrote
+-- stays theirs: its TTL is not touched, and a list that is begun beside it goes with it.
 
 -- As in src/model/instant.ts and src/abandonment/policy.ts.
 local MILLISECONDS_FROM = 946684800000
 local FUTURE_TOLERANCE_MS = 300000
 
--- unpack() takes some 8,000 values at the most, and a list that others wrote may be longer.
+-- unpack() takes some 8,000 values at the most, and a list that others wrote may be longer. Even: names and values.
 local CHUNK = 1000
+
+-- Facts about the user, which a session that was ended hands on to the next.
+local OF_THE_USER = { 'consent', 'phone', 'timezone', 'language' }
 
 local agenda = KEYS[1]
 local threshold, ttl, window = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
@@ -64,45 +68,69 @@ local function tokensOf(messages)
   return sum
 end
 
-local function append(list, values)
-  for from = 1, #values, CHUNK do
-    redis.call('RPUSH', list, unpack(values, from, math.min(from + CHUNK - 1, #values)))
+-- RPUSH or HSET of values[from] to values[last]; returns what the last of these commands did.
+local function inChunks(command, key, values, from, last)
+  local result
+  for at = from, last, CHUNK do
+    result = redis.call(command, key, unpack(values, at, math.min(at + CHUNK - 1, last)))
   end
+  return result
 end
 
-local function write(keyAt, user, atText, instant, flags, digest, fieldsAt, fieldCount, messagesAt, messageCount)
+local function isList(key)
+  local kind = redis.call('TYPE', key).ok
+  return kind == 'list' or kind == 'none', kind
+end
+
+-- What others wrote there is no place for messages: then they stay in the window.
+local function moveToOverflow(messages, overflow, count)
+  if not isList(overflow) then return end
+  local moved = redis.call('LPOP', messages, count)
+  inChunks('RPUSH', overflow, moved, 1, #moved)
+end
+
+local function write(keyAt, argAt, fieldCount, messagesAt, messageCount)
   local session, messages, overflow, optout = KEYS[keyAt], KEYS[keyAt + 1], KEYS[keyAt + 2], KEYS[keyAt + 3]
-  local at = tonumber(atText)
+  local user, atText, nowText, instant, flags, digest = unpack(ARGV, argAt, argAt + 5)
+  local at, now = tonumber(atText), tonumber(nowText)
   local function has(flag) return flags:find(flag, 1, true) ~= nil end
 
   local known = redis.pcall('HMGET', session, 'rekindle', 'last_activity')
   if known.err then return session .. ' is a ' .. redis.call('TYPE', session).ok .. '; a session is a hash' end
   local marks, lastActivity = readMarks(known[1]), toMs(known[2])
   local foreign = not marks and redis.call('EXISTS', session) == 1 and not has('m')
-  if messageCount > 0 then
-    local kind = redis.call('TYPE', messages).ok
-    if kind ~= 'list' and kind ~= 'none' then return messages .. ' is a ' .. kind .. '; messages are a list' end
+  local opensNext = marks and marks.ended ~= '0' and (has('a') or messageCount > 0)
+  if messageCount > 0 or opensNext then
+    local right, kind = isList(messages)
+    if not right then return messages .. ' is a ' .. kind .. '; messages are a list' end
   end
 
-  if has('x') then redis.call('SET', optout, atText) end
-  if marks and marks.ended ~= '0' and (has('a') or messageCount > 0) then
-    -- It was ended: this write opens the next one, and what was said before waits for demotion.
-    append(overflow, redis.call('LRANGE', messages, 0, -1))
-    redis.call('DEL', session, messages)
-    marks = nil
-  end
-  local exists = marks or foreign
-  if not exists and (has('x') or has('e')) and not has('a') then
-    redis.call('ZADD', agenda, 'LT', atText, user)
-    return 'OK'
-  end
-
-  local fields = { unpack(ARGV, fieldsAt, fieldsAt + 2 * fieldCount - 1) }
+  local fields = {}
   local function set(name, value)
     fields[#fields + 1] = name
     fields[#fields + 1] = value
   end
-  local later = lastActivity and lastActivity > at and lastActivity <= at + FUTURE_TOLERANCE_MS
+  if opensNext then
+    -- It was ended: this write opens the next one, and what was said before waits for demotion.
+    local right, kind = isList(overflow)
+    if not right then return overflow .. ' is a ' .. kind .. '; an overflow is a list' end
+    local said = redis.call('LRANGE', messages, 0, -1)
+    inChunks('RPUSH', overflow, said, 1, #said)
+    for i, value in ipairs(redis.call('HMGET', session, unpack(OF_THE_USER))) do
+      if value then set(OF_THE_USER[i], value) end
+    end
+    redis.call('DEL', session, messages)
+    marks = nil
+  end
+  if has('x') then redis.call('SET', optout, atText) end
+  local exists = marks or foreign
+  if not exists and (has('x') or has('e')) and not has('a') then
+    redis.call('ZADD', agenda, 'LT', nowText, user)
+    return 'OK'
+  end
+
+  for i = argAt + 7, argAt + 6 + 2 * fieldCount do fields[#fields + 1] = ARGV[i] end
+  local later = lastActivity and lastActivity > at and lastActivity <= now + FUTURE_TOLERANCE_MS
   if has('a') and not later then set('last_activity', instant) end
   if not foreign then
     marks = marks or { epoch = atText, ended = '0', opened = 0, added = 0, digest = '' }
@@ -111,33 +139,39 @@ local function write(keyAt, user, atText, instant, flags, digest, fieldsAt, fiel
     set('rekindle', string.format('%s;%s;%.0f;%.0f;%s', marks.epoch, marks.ended, marks.opened, marks.added, marks.digest))
   end
   if messageCount > 0 then
-    local length = redis.call('RPUSH', messages, unpack(ARGV, messagesAt, messagesAt + messageCount - 1))
-    if length > window then append(overflow, redis.call('LPOP', messages, length - window)) end
+    local length = inChunks('RPUSH', messages, ARGV, messagesAt, messagesAt + messageCount - 1)
+    if foreign and length == messageCount then
+      local left = redis.call('PTTL', session)
+      if left > 0 then redis.call('PEXPIRE', messages, left) end
+    end
+    if length > window then moveToOverflow(messages, overflow, length - window) end
     set('context_tokens', tokensOf(redis.call('LRANGE', messages, 0, -1)))
   end
-  if #fields > 0 then redis.call('HSET', session, unpack(fields)) end
+  inChunks('HSET', session, fields, 1, #fields)
   if not foreign then
     redis.call('PEXPIRE', session, ttl)
     redis.call('PEXPIRE', messages, ttl)
-    redis.call('PEXPIRE', overflow, ttl)
   end
+  if not foreign or messageCount > 0 then redis.call('PEXPIRE', overflow, ttl) end
 
   local lookNow = has('n')
   if has('a') then
-    local changed = redis.call('ZADD', agenda, 'LT', 'CH', string.format('%.0f', at + threshold), user) == 1
-    lookNow = lookNow or changed or not lastActivity or at - lastActivity >= threshold
+    local counted = at > now + FUTURE_TOLERANCE_MS and now or at
+    local changed = redis.call('ZADD', agenda, 'LT', 'CH', string.format('%.0f', counted + threshold), user) == 1
+    lookNow = lookNow or changed or not lastActivity or counted - lastActivity >= threshold
   end
-  if lookNow then redis.call('ZADD', agenda, 'LT', atText, user) end
+  if lookNow then redis.call('ZADD', agenda, 'LT', nowText, user) end
   return 'OK'
 end
 
 local results, at = {}, 4
 for keyAt = 2, #KEYS, 4 do
-  local fieldCount = tonumber(ARGV[at + 5])
-  local messagesAt = at + 6 + 2 * fieldCount
-  local messageCount = tonumber(ARGV[messagesAt])
-  results[#results + 1] = write(keyAt, ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4],
-    at + 6, fieldCount, messagesAt + 1, messageCount)
-  at = messagesAt + 1 + messageCount
+  local fieldCount = tonumber(ARGV[at + 6])
+  local messagesAt = at + 8 + 2 * fieldCount
+  local messageCount = tonumber(ARGV[messagesAt - 1])
+  -- One user's trouble (memory at its limit, a key of ours that somebody spoilt) is no other's.
+  local done, result = pcall(write, keyAt, at, fieldCount, messagesAt, messageCount)
+  results[#results + 1] = done and result or type(result) == 'table' and result.err or tostring(result)
+  at = messagesAt + messageCount
 end
 return results

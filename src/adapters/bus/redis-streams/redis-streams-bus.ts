@@ -1,0 +1,212 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Redis } from 'ioredis';
+import type { Logger } from '../../../runtime/logger.ts';
+import { BusUnavailableError, errorMessage, UsageError } from '../../../model/errors.ts';
+import type { AnyEvent } from '../../../model/event.ts';
+import type {
+  Bus,
+  DeadLetter,
+  GroupState,
+  PublishResult,
+  SubscribeOptions,
+  Subscription,
+} from '../../../ports/bus.ts';
+import { BusConnection, CALLER, readerSettings } from './connection.ts';
+import type { ConnectionSettings } from './connection.ts';
+import { decodeEvent, fieldOf } from './entry.ts';
+import type { RawEntry } from './entry.ts';
+import { GroupMember } from './group-member.ts';
+import { groupKeys, streamKey } from './keys.ts';
+import { LuaScript } from './lua-script.ts';
+import { StreamSubscription } from './subscription.ts';
+
+const PUBLISH = new LuaScript('publish-1');
+const GROUPS = new LuaScript('groups-1');
+const TRIM = new LuaScript('trim-1');
+
+const DEFAULT_CLAIM_MS = 30_000;
+const DEFAULT_MAX_DELIVERIES = 5;
+const DEFAULT_ANSWER_WITHIN_MS = 5_000;
+
+/**
+ * How much one script call appends. 250 events of 800 bytes keep Redis busy for about a millisecond; larger ones are
+ * bounded by their size.
+ */
+const BATCH = { events: 250, characters: 512 * 1_024 };
+
+/** How many entries one script call trims: 2 ms. */
+const TRIM_AT_ONCE = 10_000;
+
+export interface RedisStreamsBusOptions {
+  /**
+   * Opens a connection to the bus's Redis, with `settings` over the caller's own. The bus closes it. It has one for all
+   * calls, opened with the first, and one for each subscription.
+   */
+  readonly connect: (settings: ConnectionSettings) => Redis;
+  /** The stream is `<prefix>:events`; all else of the bus is below it. */
+  readonly prefix: string;
+  /** How many events a consumer group may leave unsettled, its dead letters among them, before publishing pauses. */
+  readonly cap: number;
+  readonly log: Pick<Logger, 'info' | 'warn'>;
+  /** How long the bus may take to answer before it counts as away. Default 5 s. */
+  readonly answerWithinMs?: number;
+}
+
+/** The event bus on a Redis stream: Redis 6.2 or newer, not clustered. docs/events.md describes what others see of it. */
+export class RedisStreamsBus implements Bus {
+  readonly #connect: (settings: ConnectionSettings) => Redis;
+  readonly #connection: BusConnection;
+  readonly #stream: string;
+  readonly #cap: number;
+  readonly #log: Pick<Logger, 'info' | 'warn'>;
+  readonly #answerWithinMs: number;
+  readonly #subscriptions = new Set<Subscription>();
+
+  constructor(options: RedisStreamsBusOptions) {
+    if (!Number.isInteger(options.cap) || options.cap < 1) {
+      throw new UsageError(
+        `the bus's cap is a whole number of events, 1 or more; got ${options.cap}`,
+      );
+    }
+    this.#connect = options.connect;
+    this.#answerWithinMs = options.answerWithinMs ?? DEFAULT_ANSWER_WITHIN_MS;
+    this.#connection = new BusConnection(options.connect(CALLER), this.#answerWithinMs);
+    this.#stream = streamKey(options.prefix);
+    this.#cap = options.cap;
+    this.#log = options.log;
+  }
+
+  async publish(events: readonly AnyEvent[], signal?: AbortSignal): Promise<PublishResult[]> {
+    const results: PublishResult[] = [];
+    try {
+      // Never more at once than the cap lets pass when all is settled: a batch could else be refused for ever.
+      for (const batch of batches(events, Math.min(BATCH.events, this.#cap))) {
+        signal?.throwIfAborted();
+        await this.#append(batch, signal);
+        for (let i = 0; i < batch.length; i += 2) results.push({ durable: true });
+      }
+    } catch (error) {
+      if (results.length === 0) throw error;
+      const refused = { durable: false, retryable: true, reason: errorMessage(error) } as const;
+      while (results.length < events.length) results.push(refused);
+    }
+    return results;
+  }
+
+  async #append(batch: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+    const reply = await this.#connection.run(
+      PUBLISH,
+      [this.#stream],
+      [this.#cap, ...batch],
+      signal,
+    );
+    const [outcome, ...rest] = reply as [string, ...(string | number)[]];
+    if (outcome === 'behind')
+      throw this.#tooFarBehind(String(rest[0]), Number(rest[1]), Number(rest[2]));
+    if (outcome === 'nobody') {
+      throw new BusUnavailableError(
+        `nobody subscribes to the event bus: ${rest[0]} events wait in ${this.#stream}, and the cap is ${this.#cap}`,
+      );
+    }
+    // The cap bounds what is unsettled; this bounds what is kept, however seldom somebody calls trim.
+    // The batch is durable whatever comes of it.
+    if (Number(rest[0]) > this.#cap) await this.trim().catch(() => 0);
+  }
+
+  #tooFarBehind(group: string, behind: number, dead: number): BusUnavailableError {
+    const letters = dead > 0 ? ` and keeps ${dead} dead letters` : '';
+    return new BusUnavailableError(
+      `consumer group "${group}" is ${behind} events behind${letters}; the cap is ${this.#cap}`,
+      { group },
+    );
+  }
+
+  async subscribe(options: SubscribeOptions): Promise<Subscription> {
+    const {
+      group,
+      types,
+      claimMs = DEFAULT_CLAIM_MS,
+      maxDeliveries = DEFAULT_MAX_DELIVERIES,
+    } = options;
+    if (group === '') throw new UsageError('a consumer group needs a name');
+    const name = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+    const member = new GroupMember(this.#connection, groupKeys(this.#stream, group), group, name);
+    await member.join();
+    const subscription = new StreamSubscription(
+      this.#connect(readerSettings(this.#answerWithinMs)),
+      member,
+      {
+        types,
+        claimMs,
+        maxDeliveries,
+        log: this.#log,
+        onClose: () => this.#subscriptions.delete(subscription),
+      },
+      (readerId) => {
+        // If that fails, the read ends by itself a moment later.
+        this.#connection.call('CLIENT', ['UNBLOCK', readerId]).catch(() => undefined);
+      },
+    );
+    this.#subscriptions.add(subscription);
+    return subscription;
+  }
+
+  async deadLetters(group: string, limit: number): Promise<DeadLetter[]> {
+    const { dead } = groupKeys(this.#stream, group);
+    const entries = await this.#connection.call('XRANGE', [dead, '-', '+', 'COUNT', limit]);
+    return (entries as RawEntry[]).map(([id, fields]) => toDeadLetter(id, fields ?? []));
+  }
+
+  async groups(): Promise<readonly GroupState[]> {
+    const states = await this.#connection.run(GROUPS, [this.#stream], []);
+    return (states as [string, number, number][]).map(([group, behind, deadLetters]) => ({
+      group,
+      behind,
+      deadLetters,
+    }));
+  }
+
+  async trim(): Promise<number> {
+    for (let total = 0; ; ) {
+      const removed = Number(await this.#connection.run(TRIM, [this.#stream], [TRIM_AT_ONCE]));
+      if (removed === 0) return total;
+      total += removed;
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
+    this.#connection.close();
+  }
+}
+
+/** Cuts events into runs of types and JSON texts in turn, as the script takes them. */
+function* batches(events: readonly AnyEvent[], most: number): Generator<string[]> {
+  let batch: string[] = [];
+  let characters = 0;
+  for (const event of events) {
+    const json = JSON.stringify(event);
+    const full = batch.length >= 2 * most || characters + json.length > BATCH.characters;
+    if (full && batch.length > 0) {
+      yield batch;
+      batch = [];
+      characters = 0;
+    }
+    batch.push(event.type, json);
+    characters += json.length;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function toDeadLetter(id: string, fields: readonly string[]): DeadLetter {
+  const body = fieldOf(fields, 'event') ?? '';
+  return {
+    id,
+    event: decodeEvent(body),
+    body,
+    reason: fieldOf(fields, 'reason') ?? '',
+    attempts: Number(fieldOf(fields, 'attempts') ?? 0),
+    at: Number(id.slice(0, id.indexOf('-'))),
+  };
+}

@@ -1,0 +1,76 @@
+import { Redis } from 'ioredis';
+import type { Logger } from '../../../runtime/logger.ts';
+
+/** A lost connection is tried again after this at the most. */
+const RECONNECT_MAX_MS = 2_000;
+
+/** BullMQ blocks for 10 s at most, so a socket that is silent for longer leads nowhere. */
+const SOCKET_TIMEOUT_MS = 20_000;
+
+/** BullMQ wants no limit of retries: a worker's commands wait for Redis however long it is away. */
+const RECONNECTING = {
+  retryStrategy: (attempt: number) => Math.min(RECONNECT_MAX_MS, 50 * 2 ** Math.min(attempt, 6)),
+  maxRetriesPerRequest: null,
+} as const;
+
+/** The connections of all queues and workers together. */
+export class Connections {
+  /** For registering and asking: gives up on a command after a while. */
+  readonly commands: Redis;
+  /** For workers, whose commands may wait. */
+  readonly work: Redis;
+  readonly #all: Redis[] = [];
+
+  constructor(url: string, timeouts: { readonly connectMs: number; readonly commandMs: number }) {
+    this.commands = this.#track(
+      new Redis(url, {
+        ...RECONNECTING,
+        connectTimeout: timeouts.connectMs,
+        commandTimeout: timeouts.commandMs,
+      }),
+    );
+    this.work = this.#track(
+      new Redis(url, {
+        ...RECONNECTING,
+        connectTimeout: timeouts.connectMs,
+        socketTimeout: SOCKET_TIMEOUT_MS,
+      }),
+    );
+  }
+
+  /** Ends every connection, whatever it waits for. */
+  cut(): void {
+    for (const redis of this.#all) redis.disconnect();
+  }
+
+  /** BullMQ opens a copy for every worker; one that waits for a Redis that is away can only be ended by its holder. */
+  #track(redis: Redis): Redis {
+    this.#all.push(redis);
+    const duplicate = redis.duplicate.bind(redis);
+    redis.duplicate = (override) => this.#track(duplicate(override));
+    return redis;
+  }
+}
+
+/** Logs each trouble once until it is over: every queue and worker tells of the same outage, at each attempt. */
+export class TroubleLog {
+  readonly #log: Logger;
+  readonly #told = new Set<string>();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  readonly report = (error: Error): void => {
+    const { code } = error as NodeJS.ErrnoException;
+    const kind = code ?? error.message;
+    if (this.#told.has(kind)) return;
+    this.#told.add(kind);
+    this.#log.warn({ err: error }, 'trouble with the job queues, goes on by itself');
+  };
+
+  readonly over = (): void => {
+    if (this.#told.size > 0) this.#log.info({}, 'the job queues answer again');
+    this.#told.clear();
+  };
+}

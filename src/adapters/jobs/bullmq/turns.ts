@@ -1,0 +1,146 @@
+import { Queue, Worker } from 'bullmq';
+import { DAY_MS, SECOND_MS } from '../../../model/duration.ts';
+import { errorMessage } from '../../../model/errors.ts';
+import type { JobRun, Schedule } from '../../../ports/jobs.ts';
+import type { Logger } from '../../../runtime/logger.ts';
+import type { Connections, TroubleLog } from './connection.ts';
+
+/** Name of the scheduler within its queue, and of its jobs. */
+const TURN = 'turn';
+
+/** What BullMQ keeps of turns: nothing of those that were done (it would keep them for ever), a bounded trace of others. */
+const KEEP = {
+  removeOnComplete: { count: 0 },
+  removeOnFail: { count: 20, age: (7 * DAY_MS) / SECOND_MS },
+} as const;
+
+/** After how long without a sign of life a turn counts as abandoned. */
+export const DEFAULT_LOCK_MS = 30_000;
+
+/** An abandoned turn is given to another worker this often; if that one dies too, the next turn will do. */
+const TAKEN_OVER_MAX = 1;
+
+/** How soon a worker asks again after a failed command. BullMQ's own 15 s would hold up a stop. */
+const RETRY_MS = 1_000;
+
+export interface TurnsOptions {
+  readonly prefix: string;
+  readonly connections: Connections;
+  readonly trouble: TroubleLog;
+  readonly log: Logger;
+  readonly lockMs: number;
+}
+
+/**
+ * The turns of one schedule. Each has a queue of its own: so a turn that takes minutes holds up no other schedule, and
+ * BullMQ's limit on what runs at once among all workers of a queue means one turn of this schedule.
+ */
+export class Turns {
+  readonly schedule: Schedule;
+  readonly #options: TurnsOptions;
+  readonly #queue: Queue;
+  readonly #worker: Worker;
+  readonly #givingUp = new AbortController();
+  #lastFailure: string | undefined;
+
+  constructor(schedule: Schedule, run: JobRun, options: TurnsOptions) {
+    const { prefix, connections, trouble, lockMs } = options;
+    this.schedule = schedule;
+    this.#options = options;
+    this.#queue = new Queue(schedule.name, { prefix, connection: connections.commands });
+    this.#worker = new Worker(
+      schedule.name,
+      // BullMQ hands out a signal only to a function of three parameters.
+      async (_job, _token, cancelled?: AbortSignal) => {
+        const signals = cancelled ? [cancelled, this.#givingUp.signal] : [this.#givingUp.signal];
+        await run(AbortSignal.any(signals));
+      },
+      {
+        ...KEEP,
+        prefix,
+        connection: connections.work,
+        autorun: false,
+        concurrency: 1,
+        lockDuration: lockMs,
+        stalledInterval: lockMs,
+        maxStalledCount: TAKEN_OVER_MAX,
+        runRetryDelay: RETRY_MS,
+      },
+    );
+    this.#queue.on('error', trouble.report);
+    this.#worker.on('error', trouble.report);
+    this.#worker.on('failed', (_job, error) => this.#reportFailure(error));
+    this.#worker.on('completed', () => (this.#lastFailure = undefined));
+    // Somebody else may have the turn by now.
+    this.#worker.on('lockRenewalFailed', (ids) => {
+      for (const id of ids) this.#worker.cancelJob(id, 'the lock was lost');
+    });
+  }
+
+  /** Makes the schedule produce turns: at once where it is new or its period has changed, else as it did. */
+  async register(): Promise<void> {
+    await this.#queue.setGlobalConcurrency(1);
+    await this.#queue.upsertJobScheduler(
+      TURN,
+      { every: this.schedule.everyMs },
+      { name: TURN, opts: KEEP },
+    );
+  }
+
+  /** Begins to take turns, or begins again if the worker has come to an end. */
+  take(): void {
+    if (this.#worker.isRunning()) return;
+    this.#worker.run().catch(this.#options.trouble.report);
+  }
+
+  async trigger(): Promise<void> {
+    // While one waits another is not added; while one runs, one more follows: it may have passed what this is for.
+    await this.#queue.add(
+      'trigger',
+      {},
+      { ...KEEP, deduplication: { id: 'trigger', keepLastIfActive: true } },
+    );
+  }
+
+  /** True if no turn will come by itself: somebody emptied the Redis, or the chain of jobs broke. */
+  async hasStopped(): Promise<boolean> {
+    const scheduler = await this.#queue.getJobScheduler(TURN);
+    if (scheduler?.next === undefined) return true;
+    const overdueMs = Date.now() - scheduler.next;
+    // While a long turn runs, the next one waits for its end.
+    return overdueMs > this.schedule.everyMs && (await this.#queue.getActiveCount()) === 0;
+  }
+
+  /** Takes no new turn and waits for the running one. */
+  async finish(): Promise<void> {
+    await this.#worker.close();
+    await this.#queue.close();
+  }
+
+  /** Tells the running turn to give up. */
+  giveUp(): void {
+    this.#givingUp.abort();
+  }
+
+  #reportFailure(error: Error): void {
+    const message = errorMessage(error);
+    if (message === this.#lastFailure || this.#givingUp.signal.aborted) return;
+    this.#lastFailure = message;
+    this.#options.log.error(
+      { schedule: this.schedule.name, err: error },
+      'a turn failed; the next one tries again',
+    );
+  }
+}
+
+/** Removes what a schedule that is no longer registered has left: its scheduler, its waiting and its failed turns. */
+export async function removeTurns(
+  name: string,
+  { prefix, connections, trouble }: TurnsOptions,
+): Promise<void> {
+  const queue = new Queue(name, { prefix, connection: connections.commands });
+  queue.on('error', trouble.report);
+  await queue.removeJobScheduler(TURN);
+  await queue.obliterate({ force: true });
+  await queue.close();
+}

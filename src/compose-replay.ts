@@ -1,0 +1,59 @@
+/** Puts the real pipeline together in virtual time. */
+import { Announcer } from './abandonment/announce.ts';
+import { Looker } from './abandonment/look.ts';
+import type { Observe } from './abandonment/observe.ts';
+import { reconcile } from './abandonment/reconcile.ts';
+import { lookSettings, openBus, openHot, openVirtualJobs } from './compose.ts';
+import type { Config } from './config.ts';
+import { DAY_MS } from './model/duration.ts';
+import type { AnyEvent } from './model/event.ts';
+import { Replay, type ReplayReport } from './replay/replay.ts';
+import type { ShopEvent } from './replay/shop-event.ts';
+import { VirtualClock } from './runtime/virtual-clock.ts';
+
+/** A replay, connected; see `Replay`. */
+export interface OpenReplay {
+  run(events: AsyncIterable<ShopEvent>, onEvent: (event: AnyEvent) => void): Promise<ReplayReport>;
+  close(): Promise<void>;
+}
+
+/** How often a replay reconciles, in virtual time: often enough to be seen, seldom enough for a month in seconds. */
+const REPLAY_RECONCILE_EVERY_MS = DAY_MS;
+
+/** Puts the real pipeline together in virtual time. */
+export async function composeReplay(config: Config): Promise<OpenReplay> {
+  const clock = new VirtualClock();
+  const hot = await openHot(config, { clock });
+  const bus = await openBus(config);
+  let published = 0;
+  const observe: Observe = (what) => {
+    if (what === 'published') published += 1;
+  };
+  const settings = lookSettings(config, hot);
+  const jobs = await openVirtualJobs(clock);
+  jobs.register({ name: 'reconcile', everyMs: REPLAY_RECONCILE_EVERY_MS }, async (signal) => {
+    await reconcile(hot, settings, observe, { fullSpeed: true, signal });
+  });
+  jobs.register({ name: 'housekeeping', everyMs: DAY_MS }, async () => {
+    await bus.trim();
+  });
+  const fail = (user: string, error: unknown): never => {
+    throw new Error(`the session of ${user} could not be judged`, { cause: error });
+  };
+  const looker = new Looker(
+    hot,
+    new Announcer(bus, hot.ledgers, clock, observe),
+    settings,
+    observe,
+    fail,
+  );
+  const { sessions } = hot;
+  return {
+    run: (events, onEvent) =>
+      new Replay({ sessions, bus, looker, jobs, clock }, () => published, onEvent).run(events),
+    close: async () => {
+      await bus.close();
+      await hot.close();
+    },
+  };
+}

@@ -1,0 +1,213 @@
+/**
+ * Every setting there is: its name, its default, what it means, and how it is read. The table in the README, the
+ * command `rekindle config` and the errors for a person all come from here.
+ */
+import { SECOND_MS } from '../model/duration.ts';
+import type { Form } from './forms.ts';
+import * as forms from './forms.ts';
+import { redisUrl } from './redis-url.ts';
+
+export interface Setting<T> extends Form<T> {
+  readonly name: string;
+  /** As somebody would write it; undefined: nothing is set. */
+  readonly default: string | undefined;
+  readonly means: string;
+  /** `whole`: never shown. `credentials`: a URL, shown without them. */
+  readonly secret: 'no' | 'credentials' | 'whole';
+}
+
+type Named<T> = readonly [name: string, defaultText: string, form: Form<T>, means: string];
+
+function setting<T>(...[name, defaultText, form, means]: Named<T>): Setting<T> {
+  return { ...form, name, default: defaultText, means, secret: 'no' };
+}
+
+/** A setting that may be left out altogether. */
+function optional<T>(name: string, form: Form<T>, means: string): Setting<T | undefined> {
+  return { ...form, name, default: undefined, means, secret: 'no' };
+}
+
+function hidden<T>(what: 'credentials' | 'whole', plain: Setting<T>): Setting<T> {
+  return { ...plain, secret: what };
+}
+
+export const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379';
+
+/** In the order in which a person meets them. Keys with a unit are in that unit. */
+export const SETTINGS = {
+  redisUrl: hidden(
+    'credentials',
+    optional(
+      'REDIS_URL',
+      redisUrl,
+      `The Redis that holds the sessions; default ${DEFAULT_REDIS_URL}. Its host, port, database and TLS win over the settings below.`,
+    ),
+  ),
+  redisHost: optional(
+    'REDIS_HOST',
+    forms.hostName,
+    'Host of the Redis, where no REDIS_URL is given.',
+  ),
+  redisPort: optional(
+    'REDIS_PORT',
+    forms.portNumber,
+    'Port of the Redis, where no REDIS_URL is given.',
+  ),
+  redisDb: optional(
+    'REDIS_DB',
+    forms.wholeNumber(0, 9_999),
+    'Database number, where no REDIS_URL is given.',
+  ),
+  redisUsername: optional('REDIS_USERNAME', forms.text, 'User name, where REDIS_URL holds none.'),
+  redisPassword: hidden(
+    'whole',
+    optional('REDIS_PASSWORD', forms.text, 'Password, where REDIS_URL holds none.'),
+  ),
+  redisSsl: optional('REDIS_SSL', forms.flag, 'TLS to the Redis, where no REDIS_URL is given.'),
+  redisCluster: setting(
+    'REDIS_CLUSTER',
+    'false',
+    forms.noCluster,
+    'Redis Cluster is not supported yet: `true` is refused.',
+  ),
+  redisConnectTimeoutMs: setting(
+    'REDIS_CONNECT_TIMEOUT',
+    '5s',
+    forms.duration(1),
+    'How long one attempt to connect may take.',
+  ),
+  redisCommandTimeoutMs: setting(
+    'REDIS_COMMAND_TIMEOUT',
+    '5s',
+    forms.duration(1),
+    'How long a command may go without an answer.',
+  ),
+  queueRedisUrl: hidden(
+    'credentials',
+    optional(
+      'REKINDLE_QUEUE_REDIS_URL',
+      redisUrl,
+      'The Redis that holds the job queues; default: the same.',
+    ),
+  ),
+
+  sessionKey: setting(
+    'REKINDLE_SESSION_KEY',
+    'session:<user_id>',
+    forms.sessionKey,
+    'Key of a session; the messages are at the same with `:messages`.',
+  ),
+  prefix: setting(
+    'REKINDLE_PREFIX',
+    'rekindle',
+    forms.keyPrefix,
+    'First part of every key that is ours.',
+  ),
+  foreign: setting(
+    'REKINDLE_FOREIGN',
+    'copy',
+    forms.oneOf('copy', 'manage'),
+    'Sessions that other programs wrote: `copy` leaves them and their TTL alone, `manage` treats them as ours.',
+  ),
+  hotTtlMs: setting(
+    'REKINDLE_HOT_TTL',
+    '24h',
+    forms.duration(1),
+    'How long a session lives after its last activity.',
+  ),
+  hotGraceMs: setting(
+    'REKINDLE_HOT_GRACE',
+    '7d',
+    forms.duration(1),
+    'How much longer Redis keeps it, so that an outage of the daemon loses nothing.',
+  ),
+  demoteLeadMs: setting(
+    'REKINDLE_DEMOTE_LEAD',
+    '1h',
+    forms.duration(0),
+    'How long before its end a session is copied; at half its TTL where that is shorter.',
+  ),
+  windowMessages: setting(
+    'REKINDLE_WINDOW',
+    '10',
+    forms.wholeNumber(1, 10_000),
+    'Messages that a session keeps in its window.',
+  ),
+
+  stagesMs: setting(
+    'REKINDLE_STAGES',
+    '30m,20h,72h',
+    forms.ascendingDurations,
+    'Inactivity after which a cart is announced: once for each stage.',
+  ),
+  cooldownMs: setting(
+    'REKINDLE_COOLDOWN',
+    '7d',
+    forms.duration(1),
+    'How long after its last stage an episode stays closed.',
+  ),
+  minCartValue: setting(
+    'REKINDLE_MIN_CART_VALUE',
+    '0',
+    forms.amount,
+    'A cart worth less is not announced.',
+  ),
+  maxCartBytes: setting(
+    'REKINDLE_MAX_CART',
+    '64KiB',
+    forms.bytes,
+    'A cart whose JSON is larger goes to quarantine.',
+  ),
+  quietHours: setting(
+    'REKINDLE_QUIET_HOURS',
+    '21:00-08:00',
+    forms.localHours,
+    'Local hours in which nobody should be contacted, or `off`; announcements say when they end.',
+  ),
+  timezone: setting(
+    'REKINDLE_TIMEZONE',
+    'UTC',
+    forms.timezone,
+    'Time zone of users whose session names none.',
+  ),
+
+  reconcileEveryMs: setting(
+    'REKINDLE_RECONCILE_EVERY',
+    '15m',
+    forms.duration(SECOND_MS),
+    'How often all sessions are gone through for what notifications missed.',
+  ),
+  leaseMs: setting(
+    'REKINDLE_LEASE',
+    '30s',
+    forms.duration(SECOND_MS),
+    'How long claimed users stay with a worker that says nothing more.',
+  ),
+  ledgerTtlMs: setting(
+    'REKINDLE_LEDGER_TTL',
+    '90d',
+    forms.duration(1),
+    'How long what is known of a silent user is kept; longer than last stage and cool-down together.',
+  ),
+
+  bus: setting('REKINDLE_BUS', 'redis-streams', forms.oneOf('redis-streams'), 'Where events go.'),
+  busCapEvents: setting(
+    'REKINDLE_BUS_CAP',
+    '100000',
+    forms.wholeNumber(1, 100_000_000),
+    'Publishing pauses while the slowest consumer group is this many events behind.',
+  ),
+
+  http: setting(
+    'REKINDLE_HTTP',
+    '127.0.0.1:8787',
+    forms.address,
+    'Where `/live`, `/ready` and `/metrics` are served, or `off`.',
+  ),
+  logLevel: setting(
+    'LOG_LEVEL',
+    'info',
+    forms.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+    'The least serious log lines that are written.',
+  ),
+} as const;

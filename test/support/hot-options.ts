@@ -1,0 +1,48 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/model/duration.ts';
+import type { Keys } from '../../src/adapters/hot/redis/keys.ts';
+import type { Agenda } from '../../src/ports/agenda.ts';
+import type { LedgerStore } from '../../src/ports/ledger.ts';
+import type { Sessions } from '../../src/ports/sessions.ts';
+import type { RawStore } from './raw-store.ts';
+
+/** What an adapter of the hot tier is set up with, whichever it is. */
+export interface HotOptions {
+  readonly template: string;
+  readonly prefix: string;
+  readonly thresholdMs: number;
+  readonly ttlMs: number;
+  readonly window: number;
+  readonly demoteLeadMs: number;
+  readonly keptMs: number;
+  readonly manage: boolean;
+  readonly leaseMs: number;
+  readonly leaseMarginMs: number;
+  readonly ledgerTtlMs: number;
+  readonly maxCart: number;
+  readonly maxQuarantined: number;
+}
+
+export const HOT_DEFAULTS: HotOptions = {
+  template: 'session:<user_id>',
+  prefix: 'rekindle',
+  thresholdMs: 30 * MINUTE_MS,
+  ttlMs: 8 * DAY_MS,
+  window: 10,
+  demoteLeadMs: HOUR_MS,
+  keptMs: 7 * DAY_MS,
+  manage: false,
+  leaseMs: 30 * SECOND_MS,
+  leaseMarginMs: 3 * SECOND_MS,
+  ledgerTtlMs: 30 * DAY_MS,
+  maxCart: 65_536,
+  maxQuarantined: 10_000,
+};
+
+/** The three ports of the hot tier over one state, and that state as other programs see it. */
+export interface Hot {
+  readonly agenda: Agenda;
+  readonly ledgers: LedgerStore;
+  readonly sessions: Sessions;
+  readonly keys: Keys;
+  readonly raw: RawStore;
+}

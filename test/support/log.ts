@@ -1,0 +1,2 @@
+/** Hears everything and says nothing. */
+export const silentLog = { info: () => undefined, warn: () => undefined };
