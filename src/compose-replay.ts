@@ -23,8 +23,11 @@ const REPLAY_RECONCILE_EVERY_MS = DAY_MS;
 /** Puts the real pipeline together in virtual time. */
 export async function composeReplay(config: Config): Promise<OpenReplay> {
   const clock = new VirtualClock();
+  await using opening = new AsyncDisposableStack();
   const hot = await openHot(config, { clock });
+  opening.defer(() => hot.close());
   const bus = await openBus(config);
+  opening.defer(() => bus.close());
   let published = 0;
   const observe: Observe = (what) => {
     if (what === 'published') published += 1;
@@ -48,12 +51,10 @@ export async function composeReplay(config: Config): Promise<OpenReplay> {
     fail,
   );
   const { sessions } = hot;
+  const opened = opening.move();
   return {
     run: (events, onEvent) =>
       new Replay({ sessions, bus, looker, jobs, clock }, () => published, onEvent).run(events),
-    close: async () => {
-      await bus.close();
-      await hot.close();
-    },
+    close: () => opened.disposeAsync(),
   };
 }

@@ -10,7 +10,9 @@ import { RedisLeaseStore } from './adapters/hot/redis/lease-store.ts';
 import { RedisLedgerStore } from './adapters/hot/redis/ledger-store.ts';
 import { RedisSessions } from './adapters/hot/redis/sessions.ts';
 import type { Config } from './config.ts';
+import { maskUrl } from './config/redis-url.ts';
 import { SECOND_MS } from './model/duration.ts';
+import { errorMessage } from './model/errors.ts';
 import type { Agenda } from './ports/agenda.ts';
 import type { Bus } from './ports/bus.ts';
 import type { Clock } from './ports/clock.ts';
@@ -62,7 +64,10 @@ export async function openHot(
     await storeClock.measure();
   } catch (error) {
     redis.disconnect();
-    throw error;
+    throw new Error(
+      `Redis does not answer at ${maskUrl(config.redisUrl)} (REDIS_URL): ${errorMessage(error)}`,
+      { cause: error },
+    );
   }
   const sessions = new RedisSessions(redis, keys, {
     thresholdMs: config.stagesMs[0] ?? 0,
@@ -91,8 +96,9 @@ export async function openHot(
       return probe ? [...findings, await probeNotifications(sessions)] : findings;
     },
     close: async () => {
-      await redis.quit().catch(() => undefined);
-      redis.disconnect();
+      await redis.quit().catch(() => {
+        redis.disconnect();
+      });
     },
   };
 }

@@ -15,6 +15,9 @@ export interface Pending {
 const FIRST_RETRY_MS = SECOND_MS;
 const LONGEST_RETRY_MS = 30 * SECOND_MS;
 
+/** An event that the bus refused while it took others: it may never take it, so it is not asked often. */
+const REFUSED_RETRY_MS = 10 * SECOND_MS;
+
 /**
  * Puts pending events on the bus and strikes them from the ledgers.
  *
@@ -61,7 +64,7 @@ export class Announcer {
     const strikes = some.map(({ user, events }) => {
       const ids = events.map(({ id }) => id).filter((id) => durable.has(id));
       if (ids.length < events.length)
-        waiting.set(user, Math.max(this.#retryAt, now + FIRST_RETRY_MS));
+        waiting.set(user, this.#retryAt > now ? this.#retryAt : now + REFUSED_RETRY_MS);
       return { user, ids };
     });
     await this.#ledgers.strike(strikes);
@@ -80,11 +83,7 @@ export class Announcer {
       for (const [index, event] of events.entries()) {
         const result = results[index];
         if (!result?.durable) {
-          this.#observe('busAway', {
-            reason: result?.reason ?? 'no answer',
-            group: undefined,
-            retryAt: now + FIRST_RETRY_MS,
-          });
+          this.#observe('refused', { event, reason: result?.reason ?? 'no answer' });
           continue;
         }
         durable.add(event.id);

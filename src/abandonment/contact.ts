@@ -91,7 +91,18 @@ function computeQuietUntil(quiet: QuietHours, zone: string, now: number): number
   if (!inside) return undefined;
   const endsTomorrow = overMidnight && minute >= fromMinute;
   const day = endsTomorrow ? local.plus({ days: 1 }) : local;
-  return day
-    .set({ hour: Math.floor(toMinute / 60), minute: toMinute % 60, second: 0, millisecond: 0 })
-    .toMillis();
+  const end = day.set({
+    hour: Math.floor(toMinute / 60),
+    minute: toMinute % 60,
+    second: 0,
+    millisecond: 0,
+  });
+  return (end.hour * 60 + end.minute === toMinute ? end : startOfOffset(end)).toMillis();
+}
+
+/** Luxon takes a time that the clocks jump over for one as far behind the jump as it is behind the jump's start. */
+function startOfOffset(behindJump: DateTime): DateTime {
+  let at = behindJump;
+  for (let before = at; before.offset === at.offset; before = at.minus({ minutes: 1 })) at = before;
+  return at;
 }

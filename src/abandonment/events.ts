@@ -73,7 +73,8 @@ function announcedCart({ cart }: Facts, sessionKey: string): AnnouncedCart {
     value: cartValue(cart),
     fingerprint: cartFingerprint(cart),
   };
-  const fits = cart.length <= CART_ITEMS_MAX && JSON.stringify(cart).length <= CART_JSON_MAX;
+  const fits =
+    cart.length <= CART_ITEMS_MAX && Buffer.byteLength(JSON.stringify(cart)) <= CART_JSON_MAX;
   return fits ? { items: cart, ...summary } : { ...summary, session_key: sessionKey };
 }
 

@@ -45,9 +45,10 @@ const UNKNOWN_CONSENT: Consent = { status: 'unknown' };
 
 const consentSchema = z.object({
   status: z.enum(['yes', 'no', 'unknown']),
-  basis: z.string().optional(),
-  scope: z.array(z.string()).optional(),
-  at: z.union([z.number(), z.string()]).optional(),
+  // Programs that serialise every field write null for what they do not know.
+  basis: z.string().nullish(),
+  scope: z.array(z.string()).nullish(),
+  at: z.union([z.number(), z.string()]).nullish(),
 });
 
 function parseConsent(text: string | undefined): Consent | undefined {
@@ -56,10 +57,14 @@ function parseConsent(text: string | undefined): Consent | undefined {
   try {
     const parsed = consentSchema.safeParse(JSON.parse(text));
     if (!parsed.success) return undefined;
-    const { at, ...rest } = parsed.data;
-    if (at === undefined) return rest;
-    const atMs = parseInstant(String(at)) ?? Date.parse(String(at));
-    return Number.isNaN(atMs) ? rest : { ...rest, at: atMs };
+    const { status, basis, scope, at } = parsed.data;
+    const atMs = at == null ? NaN : (parseInstant(String(at)) ?? Date.parse(String(at)));
+    return {
+      status,
+      basis: basis ?? undefined,
+      scope: scope ?? undefined,
+      at: Number.isNaN(atMs) ? undefined : atMs,
+    };
   } catch {
     return undefined;
   }

@@ -7,6 +7,8 @@ export interface Observations {
   readonly looked: { readonly users: number; readonly changed: number; readonly leaseLost: number };
   /** An event is durable on the bus since `at`, as far as this process knows. */
   readonly published: { readonly event: AnyEvent; readonly at: number };
+  /** The bus took others, but not this event; it is offered again. */
+  readonly refused: { readonly event: AnyEvent; readonly reason: string };
   /** The bus takes nothing; the users' events wait in their ledgers. */
   readonly busAway: {
     readonly reason: string;
@@ -23,8 +25,8 @@ export interface Observations {
   readonly copied: { readonly users: number };
   /** Other programs' touches were armed. */
   readonly touched: { readonly users: number };
-  /** Notifications arrive, or do not. */
-  readonly notifications: { readonly arrive: boolean };
+  /** Notifications arrive, or do not; undefined: this replica no longer listens. */
+  readonly notifications: { readonly arrive: boolean | undefined };
   /** A pass over all sessions and ledgers ended. */
   readonly reconciled: { readonly users: number; readonly armed: number; readonly tookMs: number };
 }

@@ -50,6 +50,10 @@ export function observer({ log, telemetry, health, stagesMs }: ObserverTools): O
     name: 'rekindle_bus_failures_total',
     help: 'Attempts to publish that the bus did not take.',
   });
+  const refused = telemetry.counter({
+    name: 'rekindle_refused_total',
+    help: 'Events that the bus refused while it took others.',
+  });
   const quarantined = telemetry.counter({
     name: 'rekindle_quarantined_total',
     help: 'Sessions put into quarantine.',
@@ -103,6 +107,13 @@ export function observer({ log, telemetry, health, stagesMs }: ObserverTools): O
       const dueAt = Date.parse(last_activity) + (stagesMs[stage] ?? 0);
       late.observe(Math.max(0, at - dueAt) / SECOND_MS);
     },
+    refused: ({ event, reason }) => {
+      refused.inc();
+      log.warn(
+        { id: event.id, type: event.type, reason },
+        'the bus refused an event; it is offered again',
+      );
+    },
     busAway: ({ reason, group, retryAt }) => {
       busFailures.inc();
       if (busFailure === undefined)
@@ -131,7 +142,7 @@ export function observer({ log, telemetry, health, stagesMs }: ObserverTools): O
       if (arrive === arriving) return;
       arriving = arrive;
       if (arrive) log.info({}, 'keyspace notifications arrive');
-      else log.warn({}, `keyspace notifications ${DEAF}`);
+      else if (arrive === false) log.warn({}, `keyspace notifications ${DEAF}`);
     },
     reconciled: ({ users, armed, tookMs }) => {
       reconciled.set(tookMs / SECOND_MS);

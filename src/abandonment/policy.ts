@@ -97,7 +97,7 @@ export function decide(
   settings: PolicySettings,
   now: number,
 ): Decision {
-  const draft: Ledger = before ? structuredClone(before) : { ...BLANK };
+  const draft: Ledger = before ? copyOf(before) : { ...BLANK };
   const read = readFacts(sighting, before?.snapshot);
   if ('problem' in read) return quarantined(read.problem, sighting, before, draft, settings, now);
 
@@ -115,8 +115,9 @@ export function decide(
   };
   closeEpisode(look);
   openEpisode(look);
-  rememberSight(look);
   judgeStages(look);
+  // Last, for it keeps less where no episode is open any more.
+  rememberSight(look);
   const copy = planCopy(sighting, before, draft, settings, now);
   return {
     ledger: worthRecording(look, before) ? { ...draft, activityAt: look.activityAt } : undefined,
@@ -125,6 +126,14 @@ export function decide(
     problem: undefined,
     nextAt: earliest(nextLook(look), draft.copyAt === 0 ? undefined : draft.copyAt),
   };
+}
+
+/** As deep as a look changes it; structuredClone takes five times as long, which was 7 % of a drain. */
+function copyOf(ledger: Ledger): Ledger {
+  const { episode } = ledger;
+  return episode
+    ? { ...ledger, episode: { ...episode, stages: [...episode.stages] } }
+    : { ...ledger };
 }
 
 function quarantined(
@@ -219,10 +228,17 @@ function close(look: Look, episode: Episode, why: CloseReason): void {
   delete look.draft.episode;
 }
 
-/** An addition after this instant opens the next episode, even if both are seen by the same look. */
+/** An addition from this instant on opens the next episode, even if both are seen by the same look. */
 function closedAt({ facts, now }: Look, episode: Episode, why: CloseReason): number {
   if (why === 'cooled_down') return episode.closesAt ?? now;
-  return why === 'ordered' ? Math.min(facts.orderAt ?? now, now) : now;
+  return why === 'ordered' && facts.orderAt !== undefined
+    ? Math.min(coveredUntil(facts.orderAt) + 1, now)
+    : now;
+}
+
+/** The last instant whose additions an order covers: one noted in whole seconds may have come at any time in its second. */
+function coveredUntil(orderAt: number): number {
+  return orderAt % SECOND_MS === 0 ? orderAt + SECOND_MS - 1 : orderAt;
 }
 
 /** One cancellation an announcement: whatever happens next, the rescue agent has been called back. */
@@ -272,7 +288,8 @@ function additionSince({
   if (life) {
     if (life.openedAt === undefined) return undefined;
     // An order that another program noted: the library's own ends the life of the cart.
-    if (orderCame && (life.addedAt ?? 0) < (facts.orderAt ?? 0)) return undefined;
+    const { orderAt = 0 } = facts;
+    if (life.openedAt < orderAt && (life.addedAt ?? 0) <= coveredUntil(orderAt)) return undefined;
     if (closed?.life !== life.openedAt) return life.openedAt;
     if (life.addedAt !== undefined && life.addedAt >= closed.at) return life.addedAt;
     // The library saw no addition where another program emptied the cart in between.

@@ -63,9 +63,14 @@ export async function reconcile(
     }
   };
 
+  // An id that is no text cannot be asked for: its key is gone if no page names it.
+  const quarantined = await ledgers.quarantined(Number.MAX_SAFE_INTEGER);
+  const unseen = new Set(quarantined.entries.map(({ user }) => user).filter(userIdProblem));
+
   let cursor: string | undefined = '';
   while (cursor !== undefined && signal?.aborted !== true) {
     const page = await sessions.scan(cursor);
+    for (const user of page.impossible) unseen.delete(user);
     await quarantineImpossible(ports, page.impossible, observe);
     await visit(page.users, () => true);
     cursor = page.cursor;
@@ -77,9 +82,12 @@ export async function reconcile(
     await visit(page.users, (reading) => reading.fields === undefined);
     cursor = page.cursor;
   }
-  await releaseMended(ports, observe);
   const report = { users, armed, tookMs: clock.now() - startedAt };
-  observe('reconciled', report);
+  if (signal?.aborted !== true) {
+    await release(ports, [...unseen], observe);
+    await releaseMended(ports, observe);
+    observe('reconciled', report);
+  }
   return report;
 }
 
@@ -120,17 +128,25 @@ async function quarantineImpossible(
   for (const entry of await ledgers.quarantine(entries)) observe('quarantined', entry);
 }
 
-/** Whom no look takes out of quarantine: impossible ids whose key is gone, ledgers that were unreadable and are deleted. */
-async function releaseMended({ ledgers, clock }: ReconcilePorts, observe: Observe): Promise<void> {
+/** Whom no look takes out of quarantine: those whose ledger was unreadable and was deleted. */
+async function releaseMended(ports: ReconcilePorts, observe: Observe): Promise<void> {
+  const { ledgers, clock } = ports;
   const { entries } = await ledgers.quarantined(Number.MAX_SAFE_INTEGER);
-  for (let from = 0; from < entries.length; from += READ_BATCH) {
-    const users = entries.slice(from, from + READ_BATCH).map(({ user }) => user);
-    const readings = await ledgers.read(users, clock.now());
+  const users = entries.map(({ user }) => user).filter((user) => !userIdProblem(user));
+  for (let from = 0; from < users.length; from += READ_BATCH) {
+    const readings = await ledgers.read(users.slice(from, from + READ_BATCH), clock.now());
     const mended = readings
       .filter(({ problem, ledger }) => !problem && !ledger?.problem)
-      .filter(({ user, fields }) => !(fields && userIdProblem(user)))
       .map(({ user }) => user);
-    await ledgers.release(mended);
-    for (const user of mended) observe('mended', { user });
+    await release(ports, mended, observe);
   }
+}
+
+async function release(
+  { ledgers }: ReconcilePorts,
+  users: readonly string[],
+  observe: Observe,
+): Promise<void> {
+  await ledgers.release(users);
+  for (const user of users) observe('mended', { user });
 }

@@ -53,9 +53,14 @@ export async function watchTouches(
     await probe(sessions, clock, observe, until);
   });
   const arming = armAsTheyCome(sessions, clock, touched, observe, until);
-  const results = await Promise.allSettled([watching, arming, probing]);
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed) throw failed.reason;
+  try {
+    // Who cannot arm must not go on listening: it would keep the lease, and nobody would be armed.
+    await Promise.all([watching, arming, probing]);
+  } finally {
+    ended.abort();
+    await Promise.allSettled([watching, arming, probing]);
+    observe('notifications', { arrive: undefined });
+  }
 }
 
 async function armAsTheyCome(

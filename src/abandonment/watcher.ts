@@ -17,6 +17,7 @@ import { Loop, type RunResult } from '../runtime/loop.ts';
 import { type Service, serviceOf } from '../runtime/service.ts';
 import { ServiceGroup } from '../runtime/service-group.ts';
 import type { Telemetry } from '../runtime/telemetry.ts';
+import { monotonicTime } from '../runtime/time.ts';
 import { Announcer } from './announce.ts';
 import { LOOK_BATCH, Looker, type LookPorts, type LookSettings } from './look.ts';
 import { type Observe, quietly } from './observe.ts';
@@ -102,6 +103,14 @@ export function createWatcher(
       }),
   );
 
+  // A pass can be broken off at any point, and may take minutes: nobody waits for it to end.
+  const quieting = new AbortController();
+  const pass = (fullSpeed: boolean, signal: AbortSignal): Promise<unknown> =>
+    reconcile(ports, settings, observe, {
+      fullSpeed,
+      signal: AbortSignal.any([signal, quieting.signal]),
+    });
+
   let passWanted = false;
   const fullPass = new Loop({
     name: 'full-pass',
@@ -111,7 +120,7 @@ export function createWatcher(
       if (passWanted) {
         passWanted = false;
         try {
-          await reconcile(ports, settings, observe, { fullSpeed: true, signal });
+          await pass(true, signal);
         } catch (error) {
           passWanted = true;
           throw error;
@@ -125,7 +134,7 @@ export function createWatcher(
     name: 'listener',
     ttlMs: LISTENER_LEASE_MS,
     store: ports.leases,
-    time: clock,
+    time: monotonicTime,
     log,
     whileHeld: (signal) =>
       watchTouches(
@@ -146,7 +155,7 @@ export function createWatcher(
   });
 
   jobs.register({ name: 'reconcile', everyMs: settings.reconcileEveryMs }, async (signal) => {
-    await reconcile(ports, settings, observe, { fullSpeed: false, signal });
+    await pass(false, signal);
   });
   jobs.register({ name: 'housekeeping', everyMs: HOUSEKEEPING_EVERY_MS }, async () => {
     await bus.trim();
@@ -168,7 +177,15 @@ export function createWatcher(
     start: () => jobs.start(),
     stop: (signal) => jobs.stop(signal),
   });
-  return new ServiceGroup('watcher', [turns, pulse, fullPass, listener, ...looks]);
+  const passes = serviceOf('passes', {
+    quiet: async () => {
+      quieting.abort();
+    },
+    stop: async () => {
+      quieting.abort();
+    },
+  });
+  return new ServiceGroup('watcher', [turns, pulse, fullPass, passes, listener, ...looks]);
 }
 
 /** Asked for at each scrape, and not otherwise. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { z } from 'zod';
 import type { Problem } from './problem.ts';
 
@@ -16,22 +16,27 @@ export interface CartItem {
 
 export type Cart = readonly CartItem[];
 
-const numeric = z.union([
-  z.number(),
-  z
-    .string()
-    .regex(/^\d+(\.\d+)?$/)
-    .transform(Number),
-]);
+/** Bounded, so that no sum over a cart is infinite: an event could not hold it. */
+const numeric = z
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^\d+(\.\d+)?$/)
+      .transform(Number),
+  ])
+  .refine((value) => Math.abs(value) <= Number.MAX_SAFE_INTEGER, 'absurdly large');
 
 const cartSchema = z.array(
   z.looseObject({
     product_id: z.union([z.string().min(1), z.number()]),
     size: z.union([z.string(), z.number(), z.null()]).optional(),
-    quantity: numeric.optional(),
+    quantity: z.union([numeric, z.null().transform(() => undefined)]).optional(),
     price: z.union([numeric, z.null()]).optional(),
   }),
 );
+
+const LARGE_INTEGER = /\d{16}/;
 
 /** An id above 2^53 would be rounded by JSON.parse; it is kept as the text that was written. */
 function keepLargeIntegers(_key: string, value: unknown, context?: { source?: string }): unknown {
@@ -44,18 +49,39 @@ function keepLargeIntegers(_key: string, value: unknown, context?: { source?: st
     : value;
 }
 
+/** Some thousand levels are understood, but overflow the stack when an event is to be written. */
+const DEPTH_MAX = 64;
+
+/** More opening ones than that; hardly any cart has so many, and a regular expression counts them faster. */
+const MANY_BRACKETS = /(?:[[{][^[{]*){65}/;
+
+function nestsTooDeep(text: string): boolean {
+  let depth = 0;
+  let inText = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (character === '"') inText = !inText;
+    else if (inText) at += character === '\\' ? 1 : 0;
+    else if (character === '[' || character === '{') depth += 1;
+    else if (character === ']' || character === '}') depth -= 1;
+    if (depth > DEPTH_MAX) return true;
+  }
+  return false;
+}
+
 export type ParsedCart = { readonly items: Cart } | { readonly problem: Problem };
 
 /** Reads a cart as other programs write it: a JSON array of items. A missing or empty text is an empty cart. */
 export function parseCart(text: string | undefined): ParsedCart {
   if (text === undefined || text === '' || text === '[]') return { items: [] };
+  if (MANY_BRACKETS.test(text) && nestsTooDeep(text)) {
+    const detail = `the field cart is nested deeper than ${DEPTH_MAX} levels`;
+    return { problem: { reason: 'cart_item_invalid', detail } };
+  }
   let value: unknown;
   try {
-    // TypeScript's lib does not know the reviver's third argument yet (ECMAScript "JSON.parse source text access").
-    value = JSON.parse(
-      text,
-      keepLargeIntegers,
-    );
+    // A reviver costs more than the rest of the parse, and hardly any cart has a number that needs it.
+    value = LARGE_INTEGER.test(text) ? JSON.parse(text, keepLargeIntegers) : JSON.parse(text);
   } catch {
     return { problem: { reason: 'cart_not_json', detail: 'the field cart is no JSON' } };
   }
@@ -92,11 +118,11 @@ export function cartDigest(cart: Cart): string {
   if (cart.length === 0) return '';
   const quantities = new Map<string, number>();
   for (const item of cart) {
-    const hash = createHash('sha1').update(itemIdentity(item)).digest('base64url').slice(0, 6);
-    quantities.set(hash, (quantities.get(hash) ?? 0) + (item.quantity ?? 1));
+    const id = hash('sha1', itemIdentity(item), 'base64url').slice(0, 6);
+    quantities.set(id, (quantities.get(id) ?? 0) + (item.quantity ?? 1));
   }
   return [...quantities]
-    .map(([hash, quantity]) => hash + String(quantity))
+    .map(([id, quantity]) => id + String(quantity))
     .sort()
     .join(',');
 }
@@ -115,5 +141,5 @@ export function digestShowsAddition(before: string, now: string): boolean {
 /** Identifies a cart's contents across programs: sha256 of product, size and quantity, sorted; 32 hex digits. */
 export function cartFingerprint(cart: Cart): string {
   const lines = cart.map((item) => `${itemIdentity(item)}×${String(item.quantity ?? 1)}`).sort();
-  return createHash('sha256').update(lines.join('\n')).digest('hex').slice(0, 32);
+  return hash('sha256', lines.join('\n'), 'hex').slice(0, 32);
 }

@@ -1,7 +1,7 @@
 import type { Problem } from './problem.ts';
 
 /** A user id is an opaque text; longer ones are no id but somebody's mistake, and would be paid for in every index. */
-export const USER_ID_MAX_BYTES = 512;
+const USER_ID_MAX_BYTES = 512;
 
 /** Says what is wrong with a user id, or undefined. */
 export function userIdProblem(user: string): Problem | undefined {

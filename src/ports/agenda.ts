@@ -17,10 +17,14 @@ export interface Agenda {
   arm(looks: readonly { readonly user: string; readonly at: number }[]): Promise<void>;
 
   /** When the user is due and until when it is leased. */
-  inspect(user: string): Promise<{ readonly dueAt: number | undefined; readonly leasedUntil: number | undefined }>;
+  inspect(
+    user: string,
+  ): Promise<{ readonly dueAt: number | undefined; readonly leasedUntil: number | undefined }>;
 
   /** How many users are armed, are due at `now`, and are leased. */
-  counts(now: number): Promise<{ readonly armed: number; readonly due: number; readonly leased: number }>;
+  counts(
+    now: number,
+  ): Promise<{ readonly armed: number; readonly due: number; readonly leased: number }>;
 }
 
 export interface Claim {

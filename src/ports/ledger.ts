@@ -59,10 +59,14 @@ export interface LedgerStore {
   commit(claim: Claim, writes: readonly LedgerWrite[], now: number): Promise<CommitOutcome[]>;
 
   /** Strikes exactly these events from the pending ones; the ledger's version moves on. */
-  strike(published: readonly { readonly user: string; readonly ids: readonly string[] }[]): Promise<void>;
+  strike(
+    published: readonly { readonly user: string; readonly ids: readonly string[] }[],
+  ): Promise<void>;
 
   /** The users that have a ledger or pending events, a page at a time; a user may be named twice. */
-  scan(cursor: string): Promise<{ readonly cursor: string | undefined; readonly users: readonly string[] }>;
+  scan(
+    cursor: string,
+  ): Promise<{ readonly cursor: string | undefined; readonly users: readonly string[] }>;
 
   /**
    * Puts users into quarantine who have no ledger to say so: an id that cannot be one, a ledger that cannot be read.
@@ -74,5 +78,7 @@ export interface LedgerStore {
   release(users: readonly string[]): Promise<void>;
 
   /** Those in quarantine, latest first. */
-  quarantined(limit: number): Promise<{ readonly total: number; readonly entries: readonly Quarantined[] }>;
+  quarantined(
+    limit: number,
+  ): Promise<{ readonly total: number; readonly entries: readonly Quarantined[] }>;
 }

@@ -49,7 +49,11 @@ export interface Sessions {
    * Tells which users were touched, from `onListening` until `signal` aborts. Rejects when the connection is lost: what
    * was missed meanwhile is for reconcile to find.
    */
-  watch(onTouched: (user: string) => void, signal: AbortSignal, onListening?: () => void): Promise<void>;
+  watch(
+    onTouched: (user: string) => void,
+    signal: AbortSignal,
+    onListening?: () => void,
+  ): Promise<void>;
 
   /** True if a write of ours just now was notified within `timeoutMs`. Only while `watch` runs. */
   probeNotifications(timeoutMs: number): Promise<boolean>;

@@ -9,6 +9,7 @@ import type { Cart } from '../../src/model/cart.ts';
 import { DAY_MS } from '../../src/model/duration.ts';
 import { formatInstant } from '../../src/model/instant.ts';
 import { decodeLedger, encodeLedger } from '../../src/model/ledger.ts';
+import { parseOwnMarks } from '../../src/model/session.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Reading } from '../../src/ports/ledger.ts';
 import { memoryHot } from './memory-hot.ts';
@@ -38,6 +39,20 @@ export interface Recorded {
   readonly event: EventDraft;
 }
 
+/** A month of half-lives of a TTL is some hundred looks. */
+const LOOKS_MAX = 10_000;
+
+const WRITES: ReadonlySet<string> = new Set([
+  'visit',
+  'add',
+  'remove',
+  'empty',
+  'order',
+  'consent',
+  'spoil',
+  'future',
+]);
+
 const USER = 'ann';
 const START = 1_800_000_000_000;
 
@@ -57,7 +72,10 @@ export class PolicyHistory {
   /** What is true, whatever anybody noticed. */
   #activeAt = Number.NEGATIVE_INFINITY;
   #nothingAddedSinceOrder = false;
+  #cartIsForeign = false;
   #optedOutAt: number | undefined;
+  /** Something happened since the last look that found the session. */
+  #unseen = false;
   #consent: { status: string; at: number } | undefined;
 
   constructor(settings: PolicySettings) {
@@ -78,10 +96,15 @@ export class PolicyHistory {
 
   async run(steps: readonly Step[]): Promise<this> {
     for (const step of steps) {
-      // What a session said of consent goes with it.
       const { raw, keys } = this.#hot;
-      if ((await raw.pttl(keys.session(USER))) === undefined) this.#consent = undefined;
+      // What a session said of consent goes with it, as soon as there is another.
+      if (WRITES.has(step.do) && (await raw.pttl(keys.session(USER))) === undefined)
+        this.#consent = undefined;
       await this.#take(step);
+      if (step.do === 'wait' || step.do === 'outage') continue;
+      this.#unseen = true;
+      // Of what two programs write within a millisecond nobody can tell the order.
+      this.#now += 1;
     }
     return this;
   }
@@ -159,7 +182,8 @@ export class PolicyHistory {
   }
 
   async #cart(): Promise<Cart> {
-    const { cart } = await this.#hot.raw.hgetall(this.#hot.keys.session(USER));
+    const { cart, rekindle } = await this.#hot.raw.hgetall(this.#hot.keys.session(USER));
+    if (parseOwnMarks(rekindle)?.endedAt !== undefined) return [];
     const parsed = parseCart(cart);
     return 'items' in parsed ? parsed.items : [];
   }
@@ -167,6 +191,9 @@ export class PolicyHistory {
   /** An activity of the user, with what is in the cart now, if it changed. */
   async #write(by: Writer, cart: Cart | undefined): Promise<void> {
     this.#activeAt = this.#now;
+    // The library knows the cart as it wrote it last: what others put there meanwhile looks to it like an addition.
+    if (cart && by === 'library' && this.#cartIsForeign) this.#nothingAddedSinceOrder = false;
+    if (cart) this.#cartIsForeign = by !== 'library';
     if (by === 'library') {
       await (cart ? this.#library.updateCart(USER, cart) : this.#library.recordActivity(USER));
       return;
@@ -194,12 +221,12 @@ export class PolicyHistory {
   }
 
   async #lookUntil(end: number): Promise<void> {
-    for (;;) {
-      const { dueAt = end + 1, leasedUntil = end + 1 } = await this.#hot.agenda.inspect(USER);
-      const next = leasedUntil <= end && dueAt > end ? leasedUntil : Math.min(dueAt, end + 1);
-      // A look that is due while a lease lives comes when that is over.
-      const at = leasedUntil <= end ? Math.max(next, leasedUntil) : next;
-      if (at > end) break;
+    for (let looks = 0; ; looks += 1) {
+      if (looks > LOOKS_MAX) throw new Error(`looked at for ever, at ${this.#now}`);
+      const { dueAt, leasedUntil } = await this.#hot.agenda.inspect(USER);
+      // Nobody looks while the lease of a dead worker lives.
+      const at = leasedUntil ?? dueAt;
+      if (at === undefined || at > end) break;
       this.#now = Math.max(this.#now, at);
       await this.#look();
     }
@@ -216,7 +243,7 @@ export class PolicyHistory {
     if (crash === 'claim') return;
     const [reading] = await ledgers.read([USER], now);
     const decision = this.#decide(reading!);
-    let { nextAt } = decision;
+    const { nextAt } = decision;
     if (decision.ledger) {
       const events = decision.events.map((draft) =>
         buildEvent(USER, draft, { ...EVENTS, stagesMs: this.#settings.stagesMs }, now),
@@ -227,6 +254,7 @@ export class PolicyHistory {
         throw new Error(`nothing happened meanwhile, but ${String(outcome)}`);
       for (const event of decision.events) this.#record(event, reading!);
     } else if (decision.events.length > 0) throw new Error('events without a ledger');
+    if (reading!.fields) this.#unseen = false;
     if (crash === 'commit') return;
     const [after] = await ledgers.read([USER], now);
     const pending = after!.pending;
@@ -275,9 +303,11 @@ export class PolicyHistory {
     const { episode, stage } = event;
     const same = this.announced.filter((one) => one.event.episode === episode);
     if (same.some((one) => one.event.stage >= stage)) throw new Error('a stage is announced again');
+    if (this.#now >= event.validUntil) throw new Error('announced when it is over');
+    // What was written and expired before any look could see it, nobody knows of.
+    if (!fields && this.#unseen) return;
     const idleMs = this.#now - this.#activeAt;
     if (idleMs < this.#settings.stagesMs[stage]!) throw new Error('announced while active');
-    if (this.#now >= event.validUntil) throw new Error('announced when it is over');
     const cart = fields ? parseCart(fields.cart) : { items: event.facts.cart };
     if (!('items' in cart) || cart.items.length === 0)
       throw new Error('announced with an empty cart');

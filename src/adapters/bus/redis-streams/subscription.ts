@@ -117,10 +117,13 @@ export class StreamSubscription implements Subscription {
     if (this.#readiness.ready) return true;
     // Even a call that may not wait gives a new connection the time to be made.
     const patienceMs = Math.min(Math.max(leftMs, CONNECT_MS.least), CONNECT_MS.most);
-    const patience = sleep(patienceMs, 'impatient', { signal: interrupted }).catch(
-      () => 'interrupted',
-    );
-    const outcome = await Promise.race([this.#readiness.wait(), patience]);
+    const connected = new AbortController();
+    const patience = sleep(patienceMs, 'impatient', {
+      signal: AbortSignal.any([interrupted, connected.signal]),
+    }).catch(() => 'interrupted');
+    const outcome = await Promise.race([this.#readiness.wait(), patience]).finally(() => {
+      connected.abort();
+    });
     if (outcome === 'impatient') throw new Error('no connection to the event bus');
     return outcome !== 'interrupted';
   }

@@ -36,6 +36,6 @@ export class RedisClock implements Clock {
   }
 
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    await sleep(ms, undefined, signal ? { signal } : {}).catch(() => undefined);
+    await sleep(Math.max(0, ms), undefined, signal ? { signal } : {}).catch(() => undefined);
   }
 }

@@ -131,7 +131,12 @@ local function write(keyAt, argAt, fieldCount, messagesAt, messageCount)
 
   for i = argAt + 7, argAt + 6 + 2 * fieldCount do fields[#fields + 1] = ARGV[i] end
   local later = lastActivity and lastActivity > at and lastActivity <= now + FUTURE_TOLERANCE_MS
-  if has('a') and not later then set('last_activity', instant) end
+  if has('a') and not later then
+    set('last_activity', instant)
+  elseif has('a') and lastActivity > now then
+    -- Ahead of this clock, so it stands; yet it was no touch of this moment, and this one is to be seen.
+    set('last_activity', string.format('%.3f', (lastActivity + 1) / 1000))
+  end
   if not foreign then
     marks = marks or { epoch = atText, ended = '0', opened = 0, added = 0, digest = '' }
     if has('c') then markCart(marks, digest, has('o'), at) end

@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import { runDemo } from '../demo/demo.ts';
+import { Display } from '../demo/display.ts';
+import { type DemoSummary, summaryLines } from '../demo/summary.ts';
+import { printJson, printLines } from './context.ts';
+import { positiveInteger } from './options.ts';
+import { type PrivateRedis, startPrivateRedis } from './private-redis.ts';
+
+/** Less, and nobody has the time to go quiet twice and come back. */
+const LEAST_SECONDS = 5;
+
+/** What a shell reports for a command that a signal ended: 128 and its number. */
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+
+type Signal = keyof typeof EXIT_CODES;
+
+interface Options {
+  readonly seconds: number;
+  readonly users: number;
+  readonly seed: number;
+  readonly json?: boolean;
+}
+
+/** `rekindle demo` */
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description('Show a shop of a few hundred people, the daemon and a subscriber for 20 seconds.')
+    .option('--seconds <n>', 'how long people chat and shop', atLeast(LEAST_SECONDS), 20)
+    .option('--users <n>', 'how many people come', positiveInteger, 300)
+    .option('--seed <n>', 'the same seed gives the same people', positiveInteger, 1)
+    .option('--json', 'print the closing summary as JSON, and nothing else')
+    .addHelpText(
+      'after',
+      '\nIt starts a Redis of its own, or uses that of REDIS_URL below keys of its own, and leaves nothing behind.',
+    )
+    .addHelpText('after', '\nExample:\n  rekindle demo --users 500 --json | jq .lateness_ms')
+    .action(async (options: Options) => {
+      using signals = new Signals();
+      try {
+        const summary = await demo(options, signals.stop);
+        if (options.json) printJson(summary);
+        else printLines(['', ...summaryLines(summary)]);
+        const { ok, missing, unexpected, problems } = summary.checks;
+        if (ok) return;
+        throw new Error(
+          `the demo's check failed: ${missing} events did not come, ${unexpected} came that should not; ${problems.join('; ')}`,
+        );
+      } catch (error) {
+        if (signals.came === undefined) throw firstOf(error);
+        process.stderr.write('rekindle: stopped; nothing is left behind\n');
+        process.exitCode = EXIT_CODES[signals.came];
+      }
+    });
+}
+
+async function demo(options: Options, signal: AbortSignal): Promise<DemoSummary> {
+  const { json, ...crowd } = options;
+  const display = process.stdout.isTTY && !json ? new Display(process.stdout) : undefined;
+  let server: PrivateRedis | undefined;
+  try {
+    const given = Boolean(process.env['REDIS_URL']);
+    display?.say(given ? 'starting the daemon …' : 'starting Redis and the daemon …');
+    // What the daemon asks of a Redis: notifications, and nothing evicted.
+    if (!given) {
+      server = await startPrivateRedis({ config: { 'notify-keyspace-events': 'Kghl$' }, signal });
+    }
+    return await runDemo({
+      ...crowd,
+      redis: given ? 'given' : 'private',
+      redisEnv: server ? { REDIS_URL: server.url } : redisSettings(),
+      keys: `rekindle-demo-${randomBytes(4).toString('hex')}`,
+      entry: fileURLToPath(new URL(`main${extname(import.meta.filename)}`, import.meta.url)),
+      display,
+      signal,
+    });
+  } catch (error) {
+    if (!server || server.alive || signal.aborted) throw error;
+    throw new Error('the Redis of the demo has ended: what was in it is gone', { cause: error });
+  } finally {
+    display?.close();
+    await server?.stop();
+  }
+}
+
+/** What went wrong first, not what failed of the teardown after it. */
+function firstOf(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
+}
+
+function redisSettings(): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => name.startsWith('REDIS_')),
+  );
+}
+
+/** The first signal stops in order; a second one at once, and then Redis and the daemon die with us. */
+class Signals {
+  came: Signal | undefined;
+  readonly #stop = new AbortController();
+  readonly #listeners = new Map<Signal, () => void>();
+
+  constructor() {
+    for (const name of Object.keys(EXIT_CODES) as Signal[]) {
+      const listener = (): void => {
+        if (this.came !== undefined) process.exit(EXIT_CODES[name]);
+        this.came = name;
+        this.#stop.abort(new Error('stopped by a signal'));
+      };
+      this.#listeners.set(name, listener);
+      process.on(name, listener);
+    }
+  }
+
+  get stop(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  [Symbol.dispose](): void {
+    for (const [name, listener] of this.#listeners) process.off(name, listener);
+  }
+}
+
+function atLeast(least: number): (text: string) => number {
+  return (text) => {
+    const value = positiveInteger(text);
+    if (value < least) throw new InvalidArgumentError(`give at least ${least}.`);
+    return value;
+  };
+}

@@ -1,0 +1,150 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Hot, openHot } from '../compose.ts';
+import { loadConfig } from '../config.ts';
+import { openRekindle } from '../index.ts';
+import { startDaemon } from './daemon-process.ts';
+import type { Display } from './display.ts';
+import { ForeignShop } from './foreign-shop.ts';
+import { Listener } from './listener.ts';
+import { planShoppers, timingFor } from './shoppers.ts';
+import { Shop } from './shop.ts';
+import { type DemoSummary, outstanding, summarise } from './summary.ts';
+
+export interface DemoOptions {
+  readonly seed: number;
+  readonly users: number;
+  readonly seconds: number;
+  /** REDIS_* settings that lead to the server. */
+  readonly redisEnv: Readonly<Record<string, string | undefined>>;
+  readonly redis: 'private' | 'given';
+  /** First part of every key that is written. */
+  readonly keys: string;
+  /** The command line's file: the daemon is started with it. */
+  readonly entry: string;
+  /** Shows what happens, on a terminal. */
+  readonly display: Display | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Past the end, how long what was due may still be on its way. */
+const GRACE_MS = 5_000;
+
+/** And how long what nobody expects may still come. */
+const SETTLE_MS = 300;
+
+/** How long the daemon may take to stop when the demo has failed or was stopped. */
+const HURRIED_STOP_MS = 3_000;
+
+/** A look follows what a user does within milliseconds; a machine may stall. */
+const NOTICE_MS = 1_000;
+const PROBE_MS = 1_000;
+const POLL_MS = 50;
+
+/** Everything set up, and taken down again in the opposite order. */
+export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
+  const { seed, users, seconds, redis, keys, entry, display, signal } = options;
+  const timing = timingFor(seconds);
+  const { stagesMs, spanMs, sureMs } = timing;
+  const env = { ...options.redisEnv, ...settings(keys, stagesMs, spanMs) };
+  const terms = { stagesMs, sureMs, noticeMs: NOTICE_MS };
+  await using closing = new AsyncDisposableStack();
+
+  const config = loadConfig(env);
+  const hot = await openHot(config);
+  closing.defer(() => hot.close());
+  const { clock, sessions } = hot;
+  const foreign = new ForeignShop(config.redisUrl, (user) => sessions.keyOf(user));
+  closing.defer(async () => {
+    if (redis === 'given') await foreign.removeAll(`${keys}:`);
+    foreign.close();
+  });
+  const foreigners = await notificationsArrive(sessions);
+  const rekindle = await openRekindle({ env });
+  closing.defer(() => rekindle.close());
+
+  const listener = new Listener(stagesMs);
+  const subscription = await rekindle.subscribe({ group: 'demo' });
+  const daemon = await startDaemon({ entry, env: { ...inherited(), ...env }, signal });
+  closing.defer(async () => {
+    // Only where something failed before: nothing of worth is lost.
+    await daemon.stop(HURRIED_STOP_MS);
+  });
+
+  const failed = new AbortController();
+  const given = AbortSignal.any([signal, daemon.died, failed.signal]);
+  const over = new AbortController();
+  const listening = listener
+    .listen(subscription, clock, AbortSignal.any([given, over.signal]))
+    .catch((error: unknown) => failed.abort(error));
+  closing.defer(async () => {
+    over.abort();
+    await listening;
+    await subscription.close();
+  });
+
+  const shop = new Shop(
+    planShoppers({ seed, users, foreigners }, timing),
+    rekindle,
+    foreign,
+    clock,
+  );
+  const startAt = clock.now();
+  const endAt = startAt + spanMs;
+  display?.show({ shop, listener, stagesMs, startAt, endAt, now: () => clock.now() });
+  await shop.open(startAt, endAt, given);
+  await clock.sleep(Math.max(0, endAt - clock.now()), given);
+  while (clock.now() < endAt + GRACE_MS && outstanding(shop, listener, terms, endAt) > 0) {
+    given.throwIfAborted();
+    await sleep(POLL_MS);
+  }
+  await clock.sleep(SETTLE_MS, given);
+  given.throwIfAborted();
+
+  const ended = await daemon.stop();
+  if (ended) throw ended;
+  return summarise(shop, listener, { seed, seconds, redis, terms, until: endAt });
+}
+
+function settings(
+  keys: string,
+  stagesMs: readonly number[],
+  spanMs: number,
+): Record<string, string> {
+  return {
+    // Not below the prefix: what is there is no session.
+    REKINDLE_SESSION_KEY: `${keys}:session:<user_id>`,
+    REKINDLE_PREFIX: `${keys}:own`,
+    REKINDLE_STAGES: stagesMs.map((ms) => `${ms}ms`).join(','),
+    // Longer than anybody is here.
+    REKINDLE_COOLDOWN: `${2 * spanMs}ms`,
+    REKINDLE_QUIET_HOURS: 'off',
+    REKINDLE_TIMEZONE: 'Asia/Kolkata',
+    REKINDLE_RECONCILE_EVERY: '2s',
+    REKINDLE_LEASE: '5s',
+    REKINDLE_HTTP: 'off',
+  };
+}
+
+/** The environment without anybody's settings of Rekindle. */
+function inherited(): Record<string, string | undefined> {
+  const ours = /^(REKINDLE_|REDIS_)/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
+}
+
+/** Without them a foreign session is noticed whenever a pass over all keys comes by it: nothing for 20 seconds. */
+async function notificationsArrive(sessions: Hot['sessions']): Promise<boolean> {
+  const over = new AbortController();
+  const listening = Promise.withResolvers<undefined>();
+  const watching = sessions.watch(
+    () => undefined,
+    over.signal,
+    () => listening.resolve(undefined),
+  );
+  try {
+    await Promise.race([listening.promise, watching]);
+    return await sessions.probeNotifications(PROBE_MS);
+  } finally {
+    over.abort();
+    await watching;
+  }
+}

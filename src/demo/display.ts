@@ -1,0 +1,157 @@
+import { styleText } from 'node:util';
+import { createLogUpdate } from 'log-update';
+import { cartValue } from '../model/cart.ts';
+import type { AnyEvent } from '../model/event.ts';
+import type { Reason } from './expectations.ts';
+import { type Heard, type Listener, percentile } from './listener.ts';
+import type { Shop } from './shop.ts';
+
+/** Calm to look at, and quick enough for a clock. */
+const FRAME_MS = 125;
+
+/** Lines of the picture that are no events. */
+const FRAME_LINES = 14;
+const EVENTS_MAX = 12;
+const BAR_WIDTH = 30;
+
+const REASONS: readonly Reason[] = ['resumed', 'ordered', 'emptied', 'opted_out', 'ended'];
+
+type Style = Parameters<typeof styleText>[0];
+
+/** A text and how it looks; a line is cut to the terminal's width before it is styled. */
+type Part = readonly [text: string, style?: Style];
+type Line = readonly Part[];
+
+export interface Scene {
+  readonly shop: Shop;
+  readonly listener: Listener;
+  readonly stagesMs: readonly number[];
+  readonly startAt: number;
+  readonly endAt: number;
+  readonly now: () => number;
+}
+
+/** Shows the demo on a terminal as it runs. */
+export class Display {
+  readonly #terminal: NodeJS.WriteStream;
+  readonly #update: ReturnType<typeof createLogUpdate>;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(terminal: NodeJS.WriteStream) {
+    this.#terminal = terminal;
+    this.#update = createLogUpdate(terminal);
+  }
+
+  /** One line, until there is something to see. */
+  say(text: string): void {
+    this.#draw([[], [['  '], [text, 'dim']]]);
+  }
+
+  show(scene: Scene): void {
+    this.#timer = setInterval(() => this.#draw(picture(scene, this.#eventLines())), FRAME_MS);
+  }
+
+  /** Leaves the terminal as it was. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#update.clear();
+    this.#update.done();
+  }
+
+  #eventLines(): number {
+    return Math.max(1, Math.min(EVENTS_MAX, this.#terminal.rows - FRAME_LINES));
+  }
+
+  #draw(lines: readonly Line[]): void {
+    const width = this.#terminal.columns - 1;
+    this.#update(lines.map((line) => styled(line, width, this.#terminal)).join('\n'));
+  }
+}
+
+function styled(line: Line, width: number, stream: NodeJS.WriteStream): string {
+  let left = width;
+  let text = '';
+  for (const [part, style] of line) {
+    const cut = part.slice(0, left);
+    left -= cut.length;
+    text += style && cut !== '' ? styleText(style, cut, { stream }) : cut;
+  }
+  return text;
+}
+
+function picture(scene: Scene, eventLines: number): Line[] {
+  const { shop, listener, stagesMs, startAt, endAt } = scene;
+  const now = Math.min(scene.now(), endAt);
+  const here = shop.visits.filter(({ deeds }) => deeds.length > 0);
+  const lastOf = here.flatMap(({ deeds }) => deeds.at(-1) ?? []);
+  const silent = lastOf.filter(({ at }) => now - at >= (stagesMs[0] ?? 0));
+  const quiet = silent.filter(({ cart, did }) => cart.length > 0 && did !== 'opted out').length;
+  const orders = here.flatMap(({ deeds }) => deeds.filter(({ did }) => did === 'ordered')).length;
+  const { announced, cancelled, latenessMs } = listener;
+  const stages = stagesMs.map((ms, n) => `${announced[n] ?? 0} after ${ms / 1_000} s`).join('   ');
+  const reasons = REASONS.flatMap((why) => {
+    const count = cancelled.get(why);
+    return count ? [`${count} ${why.replace('_', ' ')}`] : [];
+  });
+  const late = (p: number): string => `${percentile(latenessMs, p) ?? '–'} ms`;
+  return [
+    [],
+    [['  Rekindle  ', 'bold'], ...progress(now - startAt, endAt - startAt)],
+    [],
+    row('active', lastOf.length - silent.length, 'green', `of ${here.length} sessions`),
+    row('quiet', quiet, 'yellow', 'with something in the cart'),
+    row('announced', sum(announced), 'magenta', stages),
+    row('returned', sum([...cancelled.values()]), 'cyan', reasons.join('   ')),
+    row('ordered', orders, 'green', `${shop.messages} messages so far`),
+    [],
+    [['  lateness', 'dim'], [`     p50 ${late(0.5)}   p95 ${late(0.95)}   max ${late(1)}`]],
+    [],
+    ...listener.heard.slice(-eventLines).map(eventLine),
+    ...Array.from({ length: Math.max(0, eventLines - listener.heard.length) }, () => []),
+  ];
+}
+
+function progress(passedMs: number, spanMs: number): Part[] {
+  const share = Math.min(1, Math.max(0, passedMs / spanMs));
+  const done = Math.round(share * BAR_WIDTH);
+  const seconds = (ms: number): string => String(Math.round(ms / 1_000));
+  return [
+    ['━'.repeat(done), 'cyan'],
+    ['━'.repeat(BAR_WIDTH - done), 'dim'],
+    [`  ${seconds(share * spanMs).padStart(2)} of ${seconds(spanMs)} s`, 'dim'],
+  ];
+}
+
+function row(name: string, count: number, style: Style, detail: string): Line {
+  return [
+    ['  ●', style],
+    [` ${name.padEnd(10)}`],
+    [String(count).padStart(6), 'bold'],
+    [`   ${detail}`, 'dim'],
+  ];
+}
+
+function eventLine({ event, at }: Heard): Line {
+  const local = new Date(at);
+  const time = `${local.toTimeString().slice(0, 8)}.${String(at % 1_000).padStart(3, '0')}`;
+  return [[`  ${time}  `, 'dim'], [event.data.user.padEnd(12)], ...what(event)];
+}
+
+function what({ type, data }: AnyEvent): Part[] {
+  if (type === 'cart.rescue_cancelled')
+    return [
+      ['back off     ', 'cyan'],
+      [data.reason.replace('_', ' '), 'dim'],
+    ];
+  const { cart, stage, stages, channel, language } = data;
+  const value = `₹${(cart.items ? cartValue(cart.items) : cart.value).toFixed(2)}`;
+  return [
+    [`announced ${stage + 1} of ${stages}  `, 'magenta'],
+    [`${cart.count} ${cart.count === 1 ? 'item ' : 'items'} ${value.padStart(10)}  `],
+    [`${channel ?? ''} ${language ?? ''}`, 'dim'],
+  ];
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}

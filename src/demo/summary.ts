@@ -1,0 +1,175 @@
+import { type Expected, type Terms, compare, expectationOf } from './expectations.ts';
+import { type Heard, type Listener, percentile } from './listener.ts';
+import type { Shop, Visit } from './shop.ts';
+
+/** What the demo tells a program. Durations of `stages` and `seconds` are seconds. */
+export interface DemoSummary {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly stages: readonly number[];
+  readonly redis: 'private' | 'given';
+  readonly sessions: number;
+  /** Of these, written by another program with plain Redis commands. */
+  readonly foreign_sessions: number;
+  readonly messages: number;
+  readonly carts: number;
+  readonly orders: number;
+  readonly announced: number;
+  readonly announced_by_stage: Readonly<Record<string, number>>;
+  readonly cancelled: Readonly<Record<string, number>>;
+  /** From the instant an announcement was due to its arrival at the subscriber. */
+  readonly lateness_ms: {
+    readonly p50: number | null;
+    readonly p95: number | null;
+    readonly max: number | null;
+  };
+  /** Events that arrived more than once, under the same id. */
+  readonly duplicates: number;
+  readonly checks: Checks;
+}
+
+/** What was heard against what the application's own record calls for. */
+export interface Checks {
+  readonly ok: boolean;
+  readonly announcements_expected: number;
+  readonly cancellations_expected: number;
+  readonly missing: number;
+  readonly unexpected: number;
+  /** Users who did something so close to a due instant that what should be heard of them is open. */
+  readonly undecided: number;
+  /** What is wrong, at most a few lines of it. */
+  readonly problems: readonly string[];
+}
+
+/** More users than this share undecided would make the check an empty one. */
+const UNDECIDED_MAX = 0.2;
+
+const PROBLEMS_SHOWN = 5;
+
+export interface Given {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly redis: 'private' | 'given';
+  readonly terms: Terms;
+  /** What is due later counts neither as missing nor as unexpected. */
+  readonly until: number;
+}
+
+export function summarise(shop: Shop, listener: Listener, given: Given): DemoSummary {
+  const came = shop.visits.filter(({ deeds }) => deeds.length > 0);
+  const deeds = came.flatMap((visit) => visit.deeds);
+  const { latenessMs, announced, cancelled } = listener;
+  return {
+    seed: given.seed,
+    seconds: given.seconds,
+    stages: given.terms.stagesMs.map((ms) => ms / 1_000),
+    redis: given.redis,
+    sessions: came.length,
+    foreign_sessions: came.filter(({ shopper }) => shopper.foreign).length,
+    messages: shop.messages,
+    carts: came.filter((visit) => visit.deeds.some(({ cart }) => cart.length > 0)).length,
+    orders: deeds.filter(({ did }) => did === 'ordered').length,
+    announced: announced.reduce((sum, count) => sum + count, 0),
+    announced_by_stage: Object.fromEntries(announced.entries()),
+    cancelled: Object.fromEntries([...cancelled].sort(([, a], [, b]) => b - a)),
+    lateness_ms: {
+      p50: percentile(latenessMs, 0.5),
+      p95: percentile(latenessMs, 0.95),
+      max: percentile(latenessMs, 1),
+    },
+    duplicates: listener.duplicates,
+    checks: check(shop.visits, listener.heard, given.terms, given.until),
+  };
+}
+
+/** How many of the events that must come by `until` have not been heard yet. */
+export function outstanding(shop: Shop, listener: Listener, terms: Terms, until: number): number {
+  return check(shop.visits, listener.heard, terms, until).missing;
+}
+
+function check(
+  visits: readonly Visit[],
+  heard: readonly Heard[],
+  terms: Terms,
+  until: number,
+): Checks {
+  const heardOf = Map.groupBy(heard, ({ event }) => event.data.user);
+  const expected: Expected[] = [];
+  const problems: string[] = [];
+  const counts = { missing: 0, unexpected: 0, undecided: 0 };
+  for (const { shopper, deeds } of visits) {
+    const { user } = shopper;
+    const expectation = expectationOf(deeds, terms);
+    const events = (heardOf.get(user) ?? [])
+      .map(({ event }) => event)
+      .sort((a, b) => (a.sequence < b.sequence ? -1 : 1));
+    heardOf.delete(user);
+    const { missing, unexpected } = compare(expectation, events, until);
+    expected.push(...expectation.events.filter(({ dueAt }) => dueAt <= until));
+    counts.missing += missing.length;
+    counts.unexpected += unexpected.length;
+    if (expectation.undecided) counts.undecided += 1;
+    for (const { type, stage } of missing) problems.push(`${user}: no ${type} of stage ${stage}`);
+    for (const { type, data, id } of unexpected) {
+      problems.push(`${user}: ${type} ${id} of stage ${data.stage} was not called for`);
+    }
+  }
+  for (const [user, events] of heardOf) {
+    counts.unexpected += events.length;
+    problems.push(`${user}: not one of ours`);
+  }
+  if (counts.undecided > UNDECIDED_MAX * visits.length) {
+    problems.push(`the machine was too slow to tell what is right for ${counts.undecided} people`);
+  }
+  const announcements = expected.filter(({ type }) => type === 'cart.abandoned').length;
+  return {
+    ok: problems.length === 0,
+    announcements_expected: announcements,
+    cancellations_expected: expected.length - announcements,
+    ...counts,
+    problems: problems.slice(0, PROBLEMS_SHOWN),
+  };
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  resumed: 'resumed',
+  ordered: 'ordered',
+  emptied: 'emptied the cart',
+  opted_out: 'opted out',
+  ended: 'ended the session',
+};
+
+/** The summary for a person. */
+export function summaryLines(summary: DemoSummary): string[] {
+  const { checks, stages, lateness_ms: late, announced_by_stage: byStage } = summary;
+  const cancelled = Object.entries(summary.cancelled);
+  const total = cancelled.reduce((sum, [, count]) => sum + count, 0);
+  const announced = stages.map(
+    (seconds, stage) => `${byStage[stage] ?? 0} after ${seconds} s of silence`,
+  );
+  const foreign =
+    summary.foreign_sessions > 0
+      ? `${summary.foreign_sessions} of them in a shop that knows nothing of Rekindle, only of Redis`
+      : 'all through the library: this Redis sends no keyspace notifications';
+  const redis = summary.redis === 'private' ? 'a private Redis' : 'the Redis of REDIS_URL';
+  const repeats = summary.duplicates > 0 ? ` (${summary.duplicates} heard twice, same id)` : '';
+  return [
+    `${summary.seconds} seconds of a shop, on ${redis}:`,
+    '',
+    `  people      ${summary.sessions} came, ${foreign}`,
+    `  shop        ${summary.messages} messages, ${summary.carts} carts, ${summary.orders} orders`,
+    `  announced   ${summary.announced} quiet carts: ${announced.join(', ')}${repeats}`,
+    `  cancelled   ${total} of them: ${cancelled.map(([why, n]) => `${n} ${REASONS[why] ?? why}`).join(', ')}`,
+    `  lateness    half within ${late.p50 ?? '–'} ms, 95 % within ${late.p95 ?? '–'} ms, the last after ${late.max ?? '–'} ms`,
+    `  checked     ${verdict(checks)}`,
+    '',
+    'Next: `REDIS_URL=redis://… npm start` watches the sessions in your Redis, and',
+    '`REDIS_URL=redis://… npm run rekindle -- subscribe` prints what it announces.',
+  ];
+}
+
+function verdict(checks: Checks): string {
+  if (!checks.ok) return `failed: ${checks.problems[0] ?? ''}`;
+  const open = checks.undecided > 0 ? `; ${checks.undecided} people too close to call` : '';
+  return `every event that the shop’s own record calls for was heard, and nothing else${open}`;
+}

@@ -1,0 +1,7 @@
+import { memoryHot } from '../support/memory-hot.ts';
+import { hotContract } from './hot.ts';
+
+/** Nothing of the contract waits, so the clock may stand still. */
+const NOW = 1_800_000_000_000;
+
+hotContract('memory', (options) => memoryHot(() => NOW, options));

@@ -1,0 +1,7 @@
+import { redisHot } from '../support/redis-hot.ts';
+import { testRedis } from '../support/redis-server.ts';
+import { hotContract } from './hot.ts';
+
+const redis = testRedis({ config: { 'notify-keyspace-events': 'Kghl$' } });
+
+hotContract('Redis', (options) => redisHot(redis, options));

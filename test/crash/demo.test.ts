@@ -1,0 +1,149 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type MarkedProcess, markedProcesses } from '../support/marked-processes.ts';
+import { testRedis } from '../support/redis-server.ts';
+
+const ENTRY = 'src/cli/main.ts';
+const CROWD = ['--seconds', '6', '--users', '40', '--json'];
+
+interface Summary {
+  readonly sessions: number;
+  readonly foreign_sessions: number;
+  readonly messages: number;
+  readonly orders: number;
+  readonly announced: number;
+  readonly announced_by_stage: Record<string, number>;
+  readonly cancelled: Record<string, number>;
+  readonly lateness_ms: { readonly p50: number; readonly p95: number; readonly max: number };
+  readonly duplicates: number;
+  readonly seconds: number;
+  readonly checks: { readonly ok: boolean; readonly announcements_expected: number };
+}
+
+let folder: string;
+let mark: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'demo-test-'));
+  mark = `DEMO_TEST=${randomUUID()}`;
+});
+
+afterEach(() => {
+  for (const { pid } of markedProcesses(mark)) process.kill(pid, 'SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('the demo announces what its people call for, says so as JSON, and leaves nothing behind', async () => {
+  const { code, stdout, stderr } = await ended(startDemo());
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const summary = JSON.parse(stdout) as Summary;
+  expect(summary).toMatchObject({ seconds: 6, sessions: 40, foreign_sessions: 4, duplicates: 0 });
+  expect(summary.checks).toMatchObject({ ok: true, missing: 0, unexpected: 0, problems: [] });
+  expect(summary.checks.announcements_expected).toBeGreaterThan(0);
+  expect(summary.announced).toBeGreaterThanOrEqual(summary.checks.announcements_expected);
+  expect(Object.keys(summary.announced_by_stage)).toEqual(['0', '1']);
+  expect(summary.cancelled['resumed']).toBeGreaterThan(0);
+  const { p50, p95, max } = summary.lateness_ms;
+  expect(p50).toBeGreaterThanOrEqual(0);
+  expect(p95).toBeLessThanOrEqual(max);
+  await nothingIsLeft();
+});
+
+test('killed, it takes Redis and the daemon with it', async () => {
+  const demo = startDemo();
+  const finished = ended(demo);
+  await daemonOf(mark);
+  demo.kill('SIGKILL');
+  await finished;
+  await nothingIsLeft();
+});
+
+describe('with REDIS_URL', () => {
+  const redis = testRedis({ config: { 'notify-keyspace-events': 'Kghl$' } });
+
+  test('it uses that server, touches nothing of its owner’s, and removes what it wrote', async () => {
+    const client = redis.client();
+    await client.hset('session:somebody', { cart: '[{"product_id":"a"}]', last_activity: '1' });
+    const { code, stdout, stderr } = await ended(startDemo({ REDIS_URL: redis.url }));
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({ redis: 'given', checks: { ok: true } });
+    expect(await client.keys('*')).toEqual(['session:somebody']);
+    await nothingIsLeft();
+  });
+
+  test('Ctrl-C ends it at once and leaves nothing behind', async () => {
+    const demo = startDemo({ REDIS_URL: redis.url });
+    const finished = ended(demo);
+    await somebodyCame();
+    demo.kill('SIGINT');
+    expect(await finished).toMatchObject({ code: 130, stdout: '' });
+    expect(await redis.client().keys('*')).toEqual([]);
+    await nothingIsLeft();
+  });
+
+  test('when the daemon dies it says so, with the end of its log', async () => {
+    const finished = ended(startDemo({ REDIS_URL: redis.url }));
+    await somebodyCame();
+    process.kill((await daemonOf(mark)).pid, 'SIGKILL');
+    const { code, stdout, stderr } = await finished;
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^rekindle: the daemon ended with SIGKILL; the end of its log:\n {2}\{/);
+    expect(await redis.client().keys('*')).toEqual([]);
+    await nothingIsLeft();
+  });
+
+  async function somebodyCame(): Promise<void> {
+    const client = redis.client();
+    await vi.waitFor(
+      async () => expect(await client.keys('rekindle-demo-*:session:*')).not.toEqual([]),
+      { timeout: 20_000, interval: 50 },
+    );
+  }
+});
+
+function startDemo(env: Record<string, string> = {}): ChildProcess {
+  const [name = '', value] = mark.split('=');
+  const { REDIS_URL: _theirs, ...inherited } = process.env;
+  return spawn(process.execPath, [ENTRY, 'demo', ...CROWD], {
+    env: { ...inherited, ...env, TMPDIR: folder, [name]: value },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+async function ended(
+  demo: ChildProcess,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(demo.stdout!),
+    text(demo.stderr!),
+    once(demo, 'close') as Promise<[number | null]>,
+  ]);
+  return { code, stdout, stderr };
+}
+
+async function daemonOf(mark: string): Promise<MarkedProcess> {
+  return vi.waitFor(
+    () => {
+      const daemon = markedProcesses(mark).find(({ command }) => /main\.ts daemon\b/.test(command));
+      if (!daemon) throw new Error('there is no daemon yet');
+      return daemon;
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+}
+
+async function nothingIsLeft(): Promise<void> {
+  await vi.waitFor(
+    () => {
+      expect(markedProcesses(mark)).toEqual([]);
+      expect(readdirSync(folder)).toEqual([]);
+    },
+    { timeout: 5_000, interval: 50 },
+  );
+}

@@ -1,0 +1,223 @@
+/** The files for Docker and Kubernetes agree with the code. They are not run here: that needs an engine. */
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { NOTIFY_FLAGS } from '../../src/adapters/hot/redis/interrogate.ts';
+import { loadConfig, settingsTable } from '../../src/config.ts';
+import { Health } from '../../src/runtime/health.ts';
+import { HttpServer } from '../../src/runtime/http.ts';
+import { Telemetry } from '../../src/runtime/telemetry.ts';
+
+interface Compose {
+  readonly services: {
+    readonly redis: { readonly command: readonly string[]; readonly ports: readonly string[] };
+    readonly daemon: {
+      readonly environment: Readonly<Record<string, string>>;
+      readonly ports: readonly string[];
+    };
+  };
+}
+
+interface ConfigMap {
+  readonly metadata: { readonly name: string };
+  readonly data: Readonly<Record<string, string>>;
+}
+
+interface Probe {
+  readonly httpGet: { readonly path: string; readonly port: string };
+}
+
+interface Labelled {
+  readonly matchLabels: Readonly<Record<string, string>>;
+}
+
+interface Deployment {
+  readonly spec: {
+    readonly selector: Labelled;
+    readonly template: {
+      readonly metadata: {
+        readonly labels: Readonly<Record<string, string>>;
+        readonly annotations: Readonly<Record<string, string>>;
+      };
+      readonly spec: { readonly containers: readonly [Container] };
+    };
+  };
+}
+
+interface Container {
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly envFrom: readonly { readonly configMapRef: { readonly name: string } }[];
+  readonly env: readonly { readonly name: string; readonly valueFrom: object }[];
+  readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly startupProbe: Probe;
+  readonly livenessProbe: Probe;
+  readonly readinessProbe: Probe;
+}
+
+const ROOT = new URL('../../', import.meta.url);
+const read = (file: string): string => readFileSync(new URL(file, ROOT), 'utf8');
+const yaml = (file: string): unknown => parse(read(file));
+const json = (file: string): unknown => JSON.parse(read(file));
+
+const { redis, daemon } = (yaml('docker-compose.yml') as Compose).services;
+const configMap = yaml('k8s/configmap.yaml') as ConfigMap;
+const deployment = yaml('k8s/watcher.yaml') as Deployment;
+const { metadata, spec } = deployment.spec.template;
+const [container] = spec.containers;
+const dockerfile = read('Dockerfile')
+  .replaceAll(/\\\n\s*/g, ' ')
+  .split('\n');
+const manifest = json('package.json') as {
+  readonly version: string;
+  readonly scripts: { readonly build: string };
+  readonly devDependencies: { readonly node: string };
+};
+
+/** What follows an instruction of the Dockerfile, each time it occurs. */
+const instructions = (name: string): string[] =>
+  dockerfile
+    .filter((line) => line.startsWith(`${name} `))
+    .map((line) => line.slice(name.length + 1));
+
+describe('settings', () => {
+  const given = {
+    'docker-compose.yml': daemon.environment,
+    'k8s/configmap.yaml': configMap.data,
+    'k8s/watcher.yaml': Object.fromEntries(
+      container.env.map(({ name }) => [name, 'redis://example:6379']),
+    ),
+    Dockerfile: Object.fromEntries(
+      instructions('ENV')
+        .map((text) => text.split('=', 2) as [string, string])
+        .filter(([name]) => name !== 'NODE_ENV'),
+    ),
+  };
+  const known = settingsTable().map(({ name }) => name);
+
+  test.each(Object.entries(given))('%s names known ones with values that can be read', (_, env) => {
+    expect(Object.keys(env).filter((name) => !known.includes(name))).toEqual([]);
+    expect(() => loadConfig(env)).not.toThrow();
+  });
+
+  test('with secrets come from a secret of the cluster', () => {
+    expect(container.env).toEqual([
+      {
+        name: 'REDIS_URL',
+        valueFrom: { secretKeyRef: { name: expect.any(String) as string, key: 'url' } },
+      },
+    ]);
+    expect(Object.keys(configMap.data).filter((name) => /URL|PASSWORD/.test(name))).toEqual([]);
+  });
+});
+
+test('the Redis of docker-compose.yml notifies, persists and never evicts', () => {
+  const pairs = redis.command.slice(1).map((text) => text.replaceAll('$$', '$'));
+  const options = Object.fromEntries(
+    Array.from({ length: pairs.length / 2 }, (_, index) => pairs.slice(2 * index, 2 * index + 2)),
+  ) as Record<string, string>;
+  expect(options).toEqual({
+    '--appendonly': 'yes',
+    '--maxmemory-policy': 'noeviction',
+    '--notify-keyspace-events': NOTIFY_FLAGS,
+  });
+});
+
+describe('the port', () => {
+  const port = 8787;
+
+  test('is the same wherever it is named', () => {
+    expect(loadConfig({}).http?.port).toBe(port);
+    expect(loadConfig(daemon.environment).http).toEqual({ host: '0.0.0.0', port });
+    expect(loadConfig(configMap.data).http).toEqual({ host: '0.0.0.0', port });
+    expect(instructions('EXPOSE')).toEqual([String(port)]);
+    expect(instructions('HEALTHCHECK').join()).toContain(`http://127.0.0.1:${port}/live`);
+    expect(container.ports).toEqual([{ name: 'http', containerPort: port }]);
+    expect(metadata.annotations['prometheus.io/port']).toBe(String(port));
+  });
+
+  test('is published on loopback alone', () => {
+    expect(daemon.ports).toEqual([`127.0.0.1:${port}:${port}`]);
+    for (const published of redis.ports) expect(published).toMatch(/^127\.0\.0\.1:/);
+  });
+});
+
+test('probes and scrapes ask for paths that the daemon serves', async () => {
+  const { startupProbe, livenessProbe, readinessProbe } = container;
+  const probes = [startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet);
+  expect(probes.map((probe) => probe.port)).toEqual(['http', 'http', 'http']);
+  const server = new HttpServer({
+    address: { host: '127.0.0.1', port: 0 },
+    setting: 'none',
+    health: new Health(),
+    telemetry: new Telemetry(),
+  });
+  await server.start();
+  try {
+    for (const path of [
+      ...probes.map((probe) => probe.path),
+      metadata.annotations['prometheus.io/path'],
+    ]) {
+      expect((await fetch(new URL(path!, server.url))).status, path).toBe(200);
+    }
+  } finally {
+    await server.stop(AbortSignal.abort());
+  }
+});
+
+describe('the image', () => {
+  test('runs the Node that the tests run', () => {
+    const [major, minor] = manifest.devDependencies.node.split('.');
+    for (const from of instructions('FROM')) expect(from).toContain(`node:${major}.${minor}-slim`);
+  });
+
+  test('is built from files that are there and that Docker is given', () => {
+    const ignored = read('.dockerignore').split('\n');
+    const copied = instructions('COPY')
+      .filter((text) => !text.startsWith('--from'))
+      .flatMap((text) => text.split(' ').slice(0, -1));
+    expect(copied).toContain('src');
+    for (const path of copied) {
+      expect(existsSync(new URL(path, ROOT)), path).toBe(true);
+      expect(ignored).not.toContain(path);
+    }
+  });
+
+  test('starts programs that the build makes', () => {
+    const { compilerOptions, include } = parse(
+      read('tsconfig.build.json').replaceAll(/^\s*\/\/.*$/gm, ''),
+    ) as { compilerOptions: Record<string, string>; include: string[] };
+    expect(compilerOptions).toMatchObject({ rootDir: '.', outDir: 'dist' });
+    const programs = [JSON.parse(instructions('ENTRYPOINT')[0]!) as string[], container.command];
+    for (const [node, program = ''] of programs) {
+      expect(node).toBe('node');
+      const [, folder, rest] = /^dist\/(\w+)\/(.+)\.js$/.exec(program) ?? [];
+      expect(include).toContain(folder);
+      expect(existsSync(new URL(`${folder}/${rest}.ts`, ROOT)), program).toBe(true);
+    }
+  });
+
+  test('holds every Lua script', () => {
+    const folders = new Set(globSync('src/**/*.lua', { cwd: ROOT }).map((file) => dirname(file)));
+    expect(folders.size).toBeGreaterThan(0);
+    for (const folder of folders) {
+      expect(manifest.scripts.build).toContain(`cp -r ${folder} dist/${dirname(folder)}/`);
+    }
+  });
+});
+
+test('the parts of k8s/ find each other', () => {
+  const { resources, images } = yaml('k8s/kustomization.yaml') as {
+    resources: string[];
+    images: { name: string; newTag: string }[];
+  };
+  const files = globSync('*.yaml', { cwd: new URL('k8s/', ROOT) });
+  expect([...resources, 'kustomization.yaml'].sort()).toEqual(files.sort());
+  expect(images).toMatchObject([{ name: container.image, newTag: manifest.version }]);
+  expect(container.envFrom).toEqual([{ configMapRef: { name: configMap.metadata.name } }]);
+  const disruption = yaml('k8s/disruption.yaml') as { spec: { selector: Labelled } };
+  for (const { matchLabels } of [deployment.spec.selector, disruption.spec.selector]) {
+    expect(metadata.labels).toMatchObject(matchLabels);
+  }
+});
