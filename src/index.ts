@@ -38,7 +38,7 @@ export class Rekindle extends Activity {
   readonly #config: Config;
   #bus: ReturnType<typeof openBus> | undefined;
 
-  /** Use {@link openRekindle}. */
+  /** @internal Use {@link openRekindle}. */
   constructor(hot: Hot, config: Config, countTokens: (text: string) => number) {
     super(
       hot.sessions,

@@ -23,11 +23,13 @@ export interface SessionDetails {
   readonly fields?: Readonly<Record<string, string>>;
 }
 
+/** When something happened. */
 export interface At {
   /** When it happened, Unix milliseconds; default: now. */
   readonly at?: number;
 }
 
+/** An order, and what it leaves behind. */
 export interface Order extends At {
   readonly orderId?: string;
   /** What is left in the cart; default: nothing. What an order leaves behind is not announced by itself. */
@@ -76,6 +78,7 @@ export class Activity {
   readonly #settings: ActivitySettings;
   readonly #countTokens: (text: string) => number;
 
+  /** @internal Opened by `openRekindle`. */
   constructor(
     sessions: Sessions,
     clock: Clock,

@@ -14,6 +14,7 @@ export interface CartItem {
   readonly [key: string]: unknown;
 }
 
+/** What is in a cart. */
 export type Cart = readonly CartItem[];
 
 /** Bounded, so that no sum over a cart is infinite: an event could not hold it. */

@@ -40,6 +40,7 @@ export interface CartAbandonedData {
   readonly valid_until: string;
 }
 
+/** Instants are ISO 8601 in UTC. */
 export interface RescueCancelledData {
   readonly user: string;
   readonly episode: string;
@@ -58,6 +59,7 @@ export interface EventData {
   readonly 'cart.rescue_cancelled': RescueCancelledData;
 }
 
+/** Name of a type of event. */
 export type EventType = keyof EventData;
 
 export const EVENT_TYPES: readonly EventType[] = ['cart.abandoned', 'cart.rescue_cancelled'];
@@ -80,6 +82,7 @@ export interface RekindleEvent<T extends EventType = EventType> {
   readonly data: EventData[T];
 }
 
+/** An event of any type. */
 export type AnyEvent = { [T in EventType]: RekindleEvent<T> }[EventType];
 
 /** Namespace of event ids: a random UUID of its own. */

@@ -37,6 +37,7 @@ export interface Bus {
   close(): Promise<void>;
 }
 
+/** Which events, for whom, and how often they are tried. */
 export interface SubscribeOptions {
   /** Each group gets every event; the members of a group share them. */
   readonly group: string;
@@ -48,6 +49,7 @@ export interface SubscribeOptions {
   readonly maxDeliveries?: number;
 }
 
+/** One member of a consumer group. */
 export interface Subscription {
   /**
    * Waits for up to `max` deliveries; empty when none came within `waitMs` or `signal` aborted. One call at a time. An

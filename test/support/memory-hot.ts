@@ -35,7 +35,7 @@ export function memoryHot(
   };
 }
 
-export class MemoryAgenda implements Agenda {
+class MemoryAgenda implements Agenda {
   readonly #leaseMs: number;
   readonly #due = new Map<string, number>();
   readonly #leased = new Map<string, number>();
@@ -180,6 +180,9 @@ class MemorySessions implements Sessions {
       lastActivityAt > at &&
       lastActivityAt <= now + FUTURE_TOLERANCE_MS;
     if (activity && !later) fields.set('last_activity', formatInstant(at));
+    else if (activity && lastActivityAt !== undefined && lastActivityAt > now) {
+      fields.set('last_activity', formatInstant(lastActivityAt + 1));
+    }
     if (!foreign) {
       marks ??= { epoch: at, ended: 0, opened: 0, added: 0, digest: '' };
       if (cart) markCart(marks, cart.digest, write.ordered === true, at);
