@@ -211,15 +211,16 @@ function checkUser(user: string): void {
 }
 
 function fieldsOf(details: SessionDetails): Record<string, string> {
-  const fields: Record<string, string> = {};
+  const fields = new Map<string, string>();
   for (const [name, value] of Object.entries(details.fields ?? {})) {
     if (OWN_FIELDS.has(name))
       throw new UsageError(`the field ${name} is kept by Rekindle and cannot be set`);
-    fields[name] = value;
+    fields.set(name, value);
   }
   for (const [name, field] of Object.entries(FIELD_OF)) {
     const value = details[name as keyof typeof FIELD_OF];
-    if (value !== undefined) fields[field] = value;
+    if (value !== undefined) fields.set(field, value);
   }
-  return fields;
+  // Unlike an assignment it also sets a field `__proto__`.
+  return Object.fromEntries(fields);
 }

@@ -11,7 +11,7 @@ import { SECOND_MS } from '../model/duration.ts';
 import { isoInstant } from '../model/instant.ts';
 import { type ContactSettings, contactFor } from './contact.ts';
 import type { Facts } from './facts.ts';
-import type { EventDraft } from './policy.ts';
+import type { EventDraft } from './decision.ts';
 
 export interface EventSettings extends ContactSettings {
   /** Prefix of Rekindle's keys: two deployments on one bus never share an id. */

@@ -17,7 +17,8 @@ import type { Sessions } from '../ports/sessions.ts';
 import type { Announcer, Pending } from './announce.ts';
 import { type EventSettings, buildEvent } from './events.ts';
 import type { Observe } from './observe.ts';
-import { type Decision, type PolicySettings, decide } from './policy.ts';
+import type { Decision, PolicySettings } from './decision.ts';
+import { decide } from './policy.ts';
 
 export interface LookSettings extends PolicySettings, EventSettings {
   /** Treat sessions of others as ours, and let them live so long after an activity; undefined: leave them alone. */

@@ -4,7 +4,8 @@ import type { Clock } from '../ports/clock.ts';
 import type { LedgerStore, Quarantined, Reading } from '../ports/ledger.ts';
 import type { Sessions } from '../ports/sessions.ts';
 import type { Observe } from './observe.ts';
-import { type PolicySettings, decide } from './policy.ts';
+import type { PolicySettings } from './decision.ts';
+import { decide } from './policy.ts';
 
 /** Users read by one script: 250 take Redis 1 to 2 ms. */
 const READ_BATCH = 250;

@@ -1,4 +1,4 @@
-import type { PolicySettings } from '../abandonment/policy.ts';
+import type { PolicySettings } from '../abandonment/decision.ts';
 import { DAY_MS } from '../model/duration.ts';
 import { stageEventId } from '../model/event.ts';
 import type { EventBatches, ShopEvent } from './shop-event.ts';

@@ -1,4 +1,4 @@
-import type { EventDraft, PolicySettings } from '../abandonment/policy.ts';
+import type { EventDraft, PolicySettings } from '../abandonment/decision.ts';
 import { decide } from '../abandonment/policy.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { SimulatedSession } from './simulated-session.ts';

@@ -151,6 +151,11 @@ class MemorySessions implements Sessions {
     const lastActivityAt = parseInstant(known?.get('last_activity') ?? '');
     let marks = readMarks(known?.get('rekindle'));
     const foreign = known !== undefined && !marks && !manage;
+    if (foreign && write.ended) {
+      throw new Error(
+        `${sessionKey} was written by another program; it ends when that program deletes it`,
+      );
+    }
     const opensNext = marks !== undefined && marks.ended !== 0 && (activity || messages.length > 0);
     if (messages.length > 0 || opensNext) this.#expectType(listKey, 'list');
     if (opensNext) this.#expectType(overflowKey, 'list');
@@ -204,7 +209,6 @@ class MemorySessions implements Sessions {
     }
     if (fields.size > 0) store.hset(sessionKey, fields);
     if (!foreign) for (const key of [sessionKey, listKey]) store.pexpire(key, ttlMs);
-    store.pexpire(overflowKey, ttlMs);
 
     let lookNow = write.armNow === true;
     if (activity) {

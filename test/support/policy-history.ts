@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Activity } from '../../src/abandonment/activity.ts';
 import { decide } from '../../src/abandonment/policy.ts';
-import type { Decision, EventDraft, PolicySettings } from '../../src/abandonment/policy.ts';
+import type { Decision, EventDraft, PolicySettings } from '../../src/abandonment/decision.ts';
 import { reconcile } from '../../src/abandonment/reconcile.ts';
 import { buildEvent } from '../../src/abandonment/events.ts';
 import { cartDigest, parseCart } from '../../src/model/cart.ts';

@@ -1,6 +1,6 @@
 import type { Sighting } from '../../src/abandonment/facts.ts';
 import { decide } from '../../src/abandonment/policy.ts';
-import type { Decision, EventDraft, PolicySettings } from '../../src/abandonment/policy.ts';
+import type { Decision, EventDraft, PolicySettings } from '../../src/abandonment/decision.ts';
 import { cartDigest } from '../../src/model/cart.ts';
 import type { Cart } from '../../src/model/cart.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/model/duration.ts';

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { buildEvent } from '../../src/abandonment/events.ts';
 import type { EventSettings } from '../../src/abandonment/events.ts';
 import { readFacts } from '../../src/abandonment/facts.ts';
-import type { EventDraft } from '../../src/abandonment/policy.ts';
+import type { EventDraft } from '../../src/abandonment/decision.ts';
 import type { AnyEvent } from '../../src/model/event.ts';
 import { abandonedEvent, cancelledEvent } from '../support/sample-events.ts';
 import { assertValidEvent } from '../support/schemas.ts';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { buildEvent } from '../../src/abandonment/events.ts';
 import type { EventSettings } from '../../src/abandonment/events.ts';
 import { readFacts } from '../../src/abandonment/facts.ts';
-import type { EventDraft } from '../../src/abandonment/policy.ts';
+import type { EventDraft } from '../../src/abandonment/decision.ts';
 import { HOUR_MS, MINUTE_MS } from '../../src/model/duration.ts';
 import type { AnyEvent, CartAbandonedData } from '../../src/model/event.ts';
 import type { SessionFields } from '../../src/model/session.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { EventDraft } from '../../src/abandonment/policy.ts';
+import type { EventDraft } from '../../src/abandonment/decision.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/model/duration.ts';
 import { formatInstant } from '../../src/model/instant.ts';
 import { POLICY, SHIRT, SHOES, WatchedUser } from '../support/watched-user.ts';

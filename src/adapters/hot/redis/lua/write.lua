@@ -99,6 +99,7 @@ local function write(keyAt, argAt, fieldCount, messagesAt, messageCount)
   if known.err then return session .. ' is a ' .. redis.call('TYPE', session).ok .. '; a session is a hash' end
   local marks, lastActivity = readMarks(known[1]), toMs(known[2])
   local foreign = not marks and redis.call('EXISTS', session) == 1 and not has('m')
+  if foreign and has('e') then return session .. ' was written by another program; it ends when that program deletes it' end
   local opensNext = marks and marks.ended ~= '0' and (has('a') or messageCount > 0)
   if messageCount > 0 or opensNext then
     local right, kind = isList(messages)
@@ -157,7 +158,6 @@ local function write(keyAt, argAt, fieldCount, messagesAt, messageCount)
     redis.call('PEXPIRE', session, ttl)
     redis.call('PEXPIRE', messages, ttl)
   end
-  if not foreign or messageCount > 0 then redis.call('PEXPIRE', overflow, ttl) end
 
   local lookNow = has('n')
   if has('a') then
