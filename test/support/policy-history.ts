@@ -7,6 +7,7 @@ import { buildEvent } from '../../src/abandonment/events.ts';
 import { cartDigest, parseCart } from '../../src/model/cart.ts';
 import type { Cart } from '../../src/model/cart.ts';
 import { DAY_MS } from '../../src/model/duration.ts';
+import { errorMessage } from '../../src/model/errors.ts';
 import { formatInstant } from '../../src/model/instant.ts';
 import { decodeLedger, encodeLedger } from '../../src/model/ledger.ts';
 import { parseOwnMarks } from '../../src/model/session.ts';
@@ -159,7 +160,10 @@ export class PolicyHistory {
         this.#optedOutAt = this.#now;
         return;
       case 'end':
-        await this.#library.endSession(USER);
+        // A session of others is theirs to end: then that is refused, and nothing happened.
+        await this.#library.endSession(USER).catch((error: unknown) => {
+          if (!errorMessage(error).includes('another program')) throw error;
+        });
         return;
       case 'reconcile':
         await reconcile({ ...this.#hot, clock: this.#clock }, this.#settings, () => undefined, {
