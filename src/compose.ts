@@ -140,7 +140,13 @@ export async function openBus(config: Config, log: Logger = silentLogger): Promi
 /** Opens the queues of the work that comes round. */
 export async function openJobs(config: Config, log: Logger): Promise<Jobs> {
   const { BullmqJobs } = await import('./adapters/jobs/bullmq/bullmq-jobs.ts');
-  return new BullmqJobs({ url: config.queueRedisUrl, prefix: `${config.prefix}:jobs`, log });
+  return new BullmqJobs({
+    url: config.queueRedisUrl,
+    prefix: `${config.prefix}:jobs`,
+    connectTimeoutMs: config.redisConnectTimeoutMs,
+    commandTimeoutMs: config.redisCommandTimeoutMs,
+    log,
+  });
 }
 
 /** Schedules that run by a clock which somebody else moves. */

@@ -1,4 +1,4 @@
-/** Watches activity, looks at due users and announces. */
+/** Everything in one process, as `rekindle daemon` runs it. */
 import { loadConfig } from '../src/config.ts';
 import { runWatcher } from '../src/compose-watcher.ts';
 import { runMain } from '../src/runtime/main.ts';

@@ -360,7 +360,8 @@ test('a member that waits costs a few commands a second, with the bus there or a
   await member.receive(1, 10);
   const before = await commandsOf();
   await member.receive(1, 3_000);
-  expect((await commandsOf()) - before).toBeLessThanOrEqual(20);
+  // Busy waiting would be thousands.
+  expect((await commandsOf()) - before).toBeLessThanOrEqual(100);
   await redis.server.kill();
   const { user, system } = process.cpuUsage();
   await member.receive(1, 2_000);
