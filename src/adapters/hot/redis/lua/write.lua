@@ -89,18 +89,29 @@ local function moveToOverflow(messages, overflow, count)
   inChunks('RPUSH', overflow, moved, 1, #moved)
 end
 
+-- Most writes of a batch have the same flags: each text is taken apart once.
+local flagSets = {}
+local function flagsOf(text)
+  local set = flagSets[text]
+  if not set then
+    set = {}
+    for flag in text:gmatch('.') do set[flag] = true end
+    flagSets[text] = set
+  end
+  return set
+end
+
 local function write(keyAt, argAt, fieldCount, messagesAt, messageCount)
   local session, messages, overflow, optout = KEYS[keyAt], KEYS[keyAt + 1], KEYS[keyAt + 2], KEYS[keyAt + 3]
   local user, atText, nowText, instant, flags, digest = unpack(ARGV, argAt, argAt + 5)
-  local at, now = tonumber(atText), tonumber(nowText)
-  local function has(flag) return flags:find(flag, 1, true) ~= nil end
+  local at, now, has = tonumber(atText), tonumber(nowText), flagsOf(flags)
 
-  local known = redis.pcall('HMGET', session, 'rekindle', 'last_activity')
+  local known = redis.pcall('HMGET', session, 'rekindle', 'last_activity', 'context_tokens')
   if known.err then return session .. ' is a ' .. redis.call('TYPE', session).ok .. '; a session is a hash' end
   local marks, lastActivity = readMarks(known[1]), toMs(known[2])
-  local foreign = not marks and redis.call('EXISTS', session) == 1 and not has('m')
-  if foreign and has('e') then return session .. ' was written by another program; it ends when that program deletes it' end
-  local opensNext = marks and marks.ended ~= '0' and (has('a') or messageCount > 0)
+  local foreign = not marks and redis.call('EXISTS', session) == 1 and not has.m
+  if foreign and has.e then return session .. ' was written by another program; it ends when that program deletes it' end
+  local opensNext = marks and marks.ended ~= '0' and (has.a or messageCount > 0)
   if messageCount > 0 or opensNext then
     local right, kind = isList(messages)
     if not right then return messages .. ' is a ' .. kind .. '; messages are a list' end
@@ -123,26 +134,28 @@ local function write(keyAt, argAt, fieldCount, messagesAt, messageCount)
     redis.call('DEL', session, messages)
     marks = nil
   end
-  if has('x') then redis.call('SET', optout, atText) end
+  if has.x then redis.call('SET', optout, atText) end
   local exists = marks or foreign
-  if not exists and (has('x') or has('e')) and not has('a') then
+  if not exists and (has.x or has.e) and not has.a then
     redis.call('ZADD', agenda, 'LT', nowText, user)
     return 'OK'
   end
 
   for i = argAt + 7, argAt + 6 + 2 * fieldCount do fields[#fields + 1] = ARGV[i] end
   local later = lastActivity and lastActivity > at and lastActivity <= now + FUTURE_TOLERANCE_MS
-  if has('a') and not later then
+  if has.a and not later then
     set('last_activity', instant)
-  elseif has('a') and lastActivity > now then
+  elseif has.a and lastActivity > now then
     -- Ahead of this clock, so it stands; yet it was no touch of this moment, and this one is to be seen.
     set('last_activity', string.format('%.3f', (lastActivity + 1) / 1000))
   end
   if not foreign then
     marks = marks or { epoch = atText, ended = '0', opened = 0, added = 0, digest = '' }
-    if has('c') then markCart(marks, digest, has('o'), at) end
-    if has('e') then marks.ended = atText end
-    set('rekindle', string.format('%s;%s;%.0f;%.0f;%s', marks.epoch, marks.ended, marks.opened, marks.added, marks.digest))
+    if has.c then markCart(marks, digest, has.o, at) end
+    if has.e then marks.ended = atText end
+    local noted =
+      string.format('%s;%s;%.0f;%.0f;%s', marks.epoch, marks.ended, marks.opened, marks.added, marks.digest)
+    if noted ~= known[1] or opensNext then set('rekindle', noted) end
   end
   if messageCount > 0 then
     local length = inChunks('RPUSH', messages, ARGV, messagesAt, messagesAt + messageCount - 1)
@@ -156,11 +169,12 @@ local function write(keyAt, argAt, fieldCount, messagesAt, messageCount)
   inChunks('HSET', session, fields, 1, #fields)
   if not foreign then
     redis.call('PEXPIRE', session, ttl)
-    redis.call('PEXPIRE', messages, ttl)
+    -- Ours has the count as soon as it has a window.
+    if messageCount > 0 or known[3] or not known[1] then redis.call('PEXPIRE', messages, ttl) end
   end
 
-  local lookNow = has('n')
-  if has('a') then
+  local lookNow = has.n
+  if has.a then
     local counted = at > now + FUTURE_TOLERANCE_MS and now or at
     local changed = redis.call('ZADD', agenda, 'LT', 'CH', string.format('%.0f', counted + threshold), user) == 1
     lookNow = lookNow or changed or not lastActivity or counted - lastActivity >= threshold
