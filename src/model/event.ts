@@ -1,4 +1,4 @@
-import { v5 as uuidv5 } from 'uuid';
+import { parse as parseUuid, v5 as uuidv5 } from 'uuid';
 import type { Cart } from './cart.ts';
 
 /** May the rescue agent contact the user? The facts it was decided on are as of the announcement. */
@@ -85,8 +85,20 @@ export interface RekindleEvent<T extends EventType = EventType> {
 /** An event of any type. */
 export type AnyEvent = { [T in EventType]: RekindleEvent<T> }[EventType];
 
-/** Namespace of event ids: a random UUID of its own. */
-const EVENT_NAMESPACE = '5b0a6f52-6d3e-4c0f-9a53-0d6f1e8e2b74';
+const texts = new WeakMap<AnyEvent, string>();
+
+/** An event as JSON. It is written to the ledger and then to the bus: its text is made once. */
+export function eventText(event: AnyEvent): string {
+  let text = texts.get(event);
+  if (text === undefined) {
+    text = JSON.stringify(event);
+    texts.set(event, text);
+  }
+  return text;
+}
+
+/** Namespace of event ids: the random UUID 5b0a6f52-6d3e-4c0f-9a53-0d6f1e8e2b74, as bytes lest it be parsed for each id. */
+const EVENT_NAMESPACE = parseUuid('5b0a6f52-6d3e-4c0f-9a53-0d6f1e8e2b74');
 
 /** The id of what happened to one stage of an episode: the same whoever says it, however often. */
 export function stageEventId(

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { AnyEvent } from '../../../model/event.ts';
+import { type AnyEvent, eventText } from '../../../model/event.ts';
 import { decodeLedger, encodeLedger } from '../../../model/ledger.ts';
 import type { Problem } from '../../../model/problem.ts';
 import { GUARD_FIELDS, POLICY_FIELDS, type PolicyField } from '../../../model/session.ts';
@@ -113,7 +113,7 @@ export class RedisLedgerStore implements LedgerStore {
         if (quarantine === undefined || quarantine === 'leave') args.push(quarantine ? '-' : '', 0);
         else args.push(JSON.stringify(quarantine), quarantine.at);
         args.push(events.length);
-        for (const event of events) args.push(event.id, JSON.stringify(event));
+        for (const event of events) args.push(event.id, eventText(event));
       }
       const codes = await commitScript.run(this.#redis, keys, args);
       outcomes.push(...codes.map((code) => OUTCOMES.get(code) ?? 'changed'));
