@@ -55,14 +55,14 @@ export async function composeWatcher(
   const connections = opened.move();
   const services: Service[] = [
     serviceOf('connections', { stop: () => connections.disposeAsync() }),
-    watcher,
   ];
   if (config.http !== undefined) {
     const { died } = watcher;
-    services.unshift(
+    services.push(
       new HttpServer({ address: config.http, setting: 'REKINDLE_HTTP', health, telemetry, died }),
     );
   }
+  services.push(watcher);
   return new ServiceGroup('daemon', services);
 }
 

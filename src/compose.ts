@@ -4,7 +4,7 @@ import type { LookSettings } from './abandonment/look.ts';
 import { RedisAgenda } from './adapters/hot/redis/agenda.ts';
 import { RedisClock } from './adapters/hot/redis/clock.ts';
 import { connectRedis, databaseOf } from './adapters/hot/redis/connection.ts';
-import { type Finding, interrogate } from './adapters/hot/redis/interrogate.ts';
+import { type Finding, interrogate, interrogateQueues } from './adapters/hot/redis/interrogate.ts';
 import { Keys } from './adapters/hot/redis/keys.ts';
 import { RedisLeaseStore } from './adapters/hot/redis/lease-store.ts';
 import { RedisLedgerStore } from './adapters/hot/redis/ledger-store.ts';
@@ -60,14 +60,16 @@ export async function openHot(
   const redis = connect();
   const keys = new Keys(config.sessionKey, config.prefix);
   const storeClock = new RedisClock(redis);
+  let trouble: unknown;
+  redis.on('error', (error) => {
+    trouble = error;
+  });
   try {
     await storeClock.measure();
   } catch (error) {
     redis.disconnect();
-    throw new Error(
-      `Redis does not answer at ${maskUrl(config.redisUrl)} (REDIS_URL): ${errorMessage(error)}`,
-      { cause: error },
-    );
+    // Why the connection failed says more than that the command was given up.
+    throw unreachable(config.redisUrl, 'REDIS_URL', trouble ?? error);
   }
   const sessions = new RedisSessions(redis, keys, {
     thresholdMs: config.stagesMs[0] ?? 0,
@@ -92,7 +94,7 @@ export async function openHot(
     leases: new RedisLeaseStore(redis, keys),
     measureClock: () => storeClock.measure(),
     interrogate: async (probe = false) => {
-      const findings = await interrogate(redis);
+      const findings = [...(await interrogate(redis)), ...(await askQueues(config, log))];
       return probe ? [...findings, await probeNotifications(sessions)] : findings;
     },
     close: async () => {
@@ -101,6 +103,24 @@ export async function openHot(
       });
     },
   };
+}
+
+async function askQueues(config: Config, log: Logger): Promise<Finding[]> {
+  if (config.queueRedisUrl === config.redisUrl) return [];
+  const redis = connectRedis(config.queueRedisUrl, config, log);
+  try {
+    return await interrogateQueues(redis);
+  } catch (error) {
+    throw unreachable(config.queueRedisUrl, 'REKINDLE_QUEUE_REDIS_URL', error);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+function unreachable(url: string, setting: string, error: unknown): Error {
+  return new Error(`Redis at ${maskUrl(url)} (${setting}): ${errorMessage(error)}`, {
+    cause: error,
+  });
 }
 
 async function probeNotifications(sessions: Sessions): Promise<Finding> {

@@ -106,6 +106,10 @@ export class Activity {
     message: Message,
     details: SessionDetails & At = {},
   ): Promise<string> {
+    // Callers in JavaScript may give anything.
+    const given: unknown = message;
+    if (typeof given !== 'object' || given === null)
+      throw new UsageError('a message is an object with role and content');
     if (typeof message.role !== 'string' || message.role === '') {
       throw new UsageError(
         `a message needs a role such as "user" or "assistant"; got ${JSON.stringify(message.role)}`,
@@ -215,7 +219,10 @@ function fieldsOf(details: SessionDetails): Record<string, string> {
   for (const [name, value] of Object.entries(details.fields ?? {})) {
     if (OWN_FIELDS.has(name))
       throw new UsageError(`the field ${name} is kept by Rekindle and cannot be set`);
-    fields.set(name, value);
+    const given: unknown = value;
+    if (typeof given !== 'string')
+      throw new UsageError(`the field ${name} is a text; got a ${typeof given}`);
+    fields.set(name, given);
   }
   for (const [name, field] of Object.entries(FIELD_OF)) {
     const value = details[name as keyof typeof FIELD_OF];

@@ -80,29 +80,36 @@ export class Announcer {
     try {
       const results = await this.#bus.publish(events, signal);
       const now = this.#clock.now();
+      let away: { readonly reason: string; readonly group?: string | undefined } | undefined;
       for (const [index, event] of events.entries()) {
-        const result = results[index];
-        if (!result?.durable) {
-          this.#observe('refused', { event, reason: result?.reason ?? 'no answer' });
-          continue;
-        }
-        durable.add(event.id);
-        this.#observe('published', { event, at: now });
+        const result = results[index] ?? { durable: false, retryable: true, reason: 'no answer' };
+        if (result.durable) {
+          durable.add(event.id);
+          this.#observe('published', { event, at: now });
+        } else if (result.retryable) away ??= result;
+        else this.#observe('refused', { event, reason: result.reason });
       }
-      if (this.#failures > 0) this.#observe('busBack', {});
-      this.#failures = 0;
-      this.#retryAt = 0;
+      // It took some: there is room again, so it is worth asking soon.
+      if (durable.size > 0 && away) this.#failures = 0;
+      if (away) this.#open(away.reason, away.group);
+      else this.#close();
     } catch (error) {
       if (!(error instanceof BusUnavailableError)) throw error;
-      this.#failures += 1;
-      const delayMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.#failures - 1));
-      this.#retryAt = this.#clock.now() + delayMs;
-      this.#observe('busAway', {
-        reason: error.message,
-        group: error.group,
-        retryAt: this.#retryAt,
-      });
+      this.#open(error.message, error.group);
     }
     return durable;
+  }
+
+  #open(reason: string, group: string | undefined): void {
+    this.#failures += 1;
+    const delayMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.#failures - 1));
+    this.#retryAt = this.#clock.now() + delayMs;
+    this.#observe('busAway', { reason, group, retryAt: this.#retryAt });
+  }
+
+  #close(): void {
+    if (this.#failures > 0) this.#observe('busBack', {});
+    this.#failures = 0;
+    this.#retryAt = 0;
   }
 }

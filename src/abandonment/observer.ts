@@ -1,4 +1,5 @@
 import { SECOND_MS } from '../model/duration.ts';
+import { errorMessage } from '../model/errors.ts';
 import type { Health } from '../runtime/health.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Telemetry } from '../runtime/telemetry.ts';
@@ -9,6 +10,8 @@ export interface ObserverTools {
   readonly telemetry: Telemetry;
   readonly health: Health;
   readonly stagesMs: readonly number[];
+  /** Rejects while the bus cannot be reached. */
+  readonly askBus: () => Promise<unknown>;
 }
 
 /** Lateness is promised in tens of milliseconds, and told apart up to an outage's length. */
@@ -19,7 +22,7 @@ const DEAF = 'do not arrive: what other programs write is noticed by reconcile a
 type Listeners = { readonly [K in keyof Observations]: (observation: Observations[K]) => void };
 
 /** Turns what happens into metrics, health and log lines. */
-export function observer({ log, telemetry, health, stagesMs }: ObserverTools): Observe {
+export function observer({ log, telemetry, health, stagesMs, askBus }: ObserverTools): Observe {
   const looks = telemetry.counter({ name: 'rekindle_looks_total', help: 'Looks at users.' });
   const repeated = telemetry.counter({
     name: 'rekindle_looks_repeated_total',
@@ -78,11 +81,15 @@ export function observer({ log, telemetry, health, stagesMs }: ObserverTools): O
   let busFailure: string | undefined;
   let arriving: boolean | undefined;
 
-  health.register('bus', () =>
-    busFailure === undefined
-      ? { status: 'ok', detail: 'takes events' }
-      : { status: 'degraded', detail: busFailure },
-  );
+  health.register('bus', async () => {
+    if (busFailure !== undefined) return { status: 'degraded', detail: busFailure };
+    try {
+      await askBus();
+      return { status: 'ok', detail: 'takes events' };
+    } catch (error) {
+      return { status: 'degraded', detail: errorMessage(error) };
+    }
+  });
   health.register('notifications', () =>
     arriving === false
       ? { status: 'degraded', detail: DEAF }

@@ -128,7 +128,8 @@ function judgeStages(look: Look): void {
   const isLast = due === stagesMs.length - 1;
   const validUntil = isLast ? dueAt(due) + cooldownMs : dueAt(due + 1);
   const tooLate = now >= validUntil;
-  if (!tooLate && cartValue(facts.cart) < settings.minCartValue) return;
+  if (!tooLate && settings.minCartValue > 0 && cartValue(facts.cart) < settings.minCartValue)
+    return;
 
   for (let n = next; n < due; n += 1) episode.stages.push({ n, at: dueAt(n), as: 's' });
   episode.stages.push({ n: due, at: dueAt(due), as: tooLate ? 's' : 'a' });

@@ -66,7 +66,13 @@ export function createWatcher(
 ): Service {
   const { log, telemetry, health } = tools;
   const { clock, sessions, bus, jobs } = ports;
-  const record = observer({ log, telemetry, health, stagesMs: settings.stagesMs });
+  const record = observer({
+    log,
+    telemetry,
+    health,
+    stagesMs: settings.stagesMs,
+    askBus: () => bus.groups(),
+  });
   const observe = quietly(
     (what, observation) => {
       record(what, observation);

@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { openHot } from '../compose.ts';
+import { UsageError } from '../model/errors.ts';
 import { isoInstant } from '../model/instant.ts';
+import { userIdProblem } from '../model/user-id.ts';
 import { columns, configOf, printJson, printLines, withSettings } from './context.ts';
 
 /** `rekindle inspect USER` */
@@ -14,6 +16,8 @@ export function inspectCommand(): Command {
     .addHelpText('after', '\nExample:\n  rekindle inspect 4711 --json');
   withSettings(command);
   return command.action(async (user: string, { json }: { json?: boolean }) => {
+    const impossible = userIdProblem(user);
+    if (impossible) throw new UsageError(impossible.detail);
     const hot = await openHot(configOf(command));
     try {
       const now = hot.clock.now();

@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { findPackageJSON } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { EXIT, runMain } from '../runtime/main.ts';
 
@@ -19,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 async function main(args: readonly string[]): Promise<number> {
   const program = new Command('rekindle')
     .description('Notices carts that went quiet and tells a rescue agent.')
+    .version(version())
     .addHelpText('after', '\nExample:\n  rekindle daemon --stages 30m,20h,72h')
     .showSuggestionAfterError()
     .exitOverride();
@@ -37,6 +40,13 @@ async function main(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrongUsage;
     throw error;
   }
+}
+
+function version(): string {
+  const path = findPackageJSON(import.meta.url);
+  return path === undefined
+    ? 'unknown'
+    : (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }
 
 await runMain(() => main(process.argv.slice(2)));

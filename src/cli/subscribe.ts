@@ -16,12 +16,21 @@ export function subscribeCommand(): Command {
     .option('--json', 'print each event as one line of JSON')
     .addHelpText(
       'after',
+      '\nA group stays when this ends, and events wait for it: the daemon pauses once REKINDLE_BUS_CAP wait.\n' +
+        'Remove one that nobody reads any more: redis-cli XGROUP DESTROY rekindle:events GROUP',
+    )
+    .addHelpText(
+      'after',
       '\nExample:\n  rekindle subscribe --type cart.abandoned --json | jq .data.user',
     );
   withSettings(command);
   return command.action(
     async ({ group, type, json }: { group: string; type?: EventType[]; json?: boolean }) => {
+      await using opened = new AsyncDisposableStack();
       const bus = await openBus(configOf(command));
+      opened.defer(() => bus.close());
+      const subscription = await bus.subscribe({ group, ...(type && { types: type }) });
+      opened.defer(() => subscription.close());
       const stop = new AbortController();
       for (const signal of ['SIGINT', 'SIGTERM'] as const) {
         process.once(signal, () => {
@@ -32,22 +41,13 @@ export function subscribeCommand(): Command {
       process.stdout.once('error', () => {
         stop.abort();
       });
-      const subscription = await bus.subscribe({ group, ...(type && { types: type }) });
-      try {
-        while (!stop.signal.aborted) {
-          for (const delivery of await subscription.receive(
-            RECEIVE_BATCH,
-            RECEIVE_WAIT_MS,
-            stop.signal,
-          )) {
-            if (!(await printed(json ? JSON.stringify(delivery.event) : sentence(delivery.event))))
-              break;
-            await delivery.done();
-          }
+      while (!stop.signal.aborted) {
+        const deliveries = await subscription.receive(RECEIVE_BATCH, RECEIVE_WAIT_MS, stop.signal);
+        for (const delivery of deliveries) {
+          const line = json ? JSON.stringify(delivery.event) : sentence(delivery.event);
+          if (!(await printed(line))) break;
+          await delivery.done();
         }
-      } finally {
-        await subscription.close();
-        await bus.close();
       }
     },
   );

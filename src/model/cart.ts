@@ -32,7 +32,10 @@ const cartSchema = z.array(
   z.looseObject({
     product_id: z.union([z.string().min(1), z.number()]),
     size: z.union([z.string(), z.number(), z.null()]).optional(),
-    quantity: z.union([numeric, z.null().transform(() => undefined)]).optional(),
+    quantity: z
+      .union([numeric, z.null().transform(() => undefined)])
+      .refine((quantity) => quantity === undefined || quantity >= 0, 'a quantity is not negative')
+      .optional(),
     price: z.union([numeric, z.null()]).optional(),
   }),
 );

@@ -3,7 +3,13 @@ import type { AnyEvent, EventType } from '../model/event.ts';
 /** What became of one event: durable on the bus, or refused (retryable or for good) with a reason. */
 export type PublishResult =
   | { readonly durable: true }
-  | { readonly durable: false; readonly retryable: boolean; readonly reason: string };
+  | {
+      readonly durable: false;
+      readonly retryable: boolean;
+      readonly reason: string;
+      /** The consumer group that is too far behind, where that is the reason. */
+      readonly group?: string | undefined;
+    };
 
 /** The event bus. At least once: a repeat has the same id. */
 export interface Bus {

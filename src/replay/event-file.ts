@@ -179,6 +179,8 @@ async function examine(path: string): Promise<{ totalBytes: number; gzipped: boo
   try {
     handle = await open(path);
     const stats = await handle.stat();
+    if (!stats.isFile() && !stats.isDirectory())
+      throw new UsageError(`${path} is no regular file: it is read twice, so a pipe will not do`);
     if (stats.isDirectory()) throw new UsageError(`${path} is a folder, not a file of events`);
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0);
     // The name may say .gz or not: the content knows.

@@ -42,11 +42,14 @@ test('publishing pauses when a group is as far behind as the cap, says which, an
   const slow = await bus.subscribe({ group: 'slow' });
   await bus.publish(abandonedEvents(90));
   await settle(await receiveAll(quick, 90));
-  const refusal = await refusalOf(bus, abandonedEvents(11, 90));
+  // What fits is taken, so that room is used however large the batch is.
+  const results = await bus.publish(abandonedEvents(11, 90));
+  expect(results.filter(({ durable }) => durable)).toHaveLength(10);
+  expect(results.at(-1)).toMatchObject({ durable: false, retryable: true, group: 'slow' });
+  expect(await redis.client().xlen(stream())).toBe(100);
+  const refusal = await refusalOf(bus, [abandonedEvent(100)]);
   expect(refusal.group).toBe('slow');
-  expect(refusal.message).toBe('consumer group "slow" is 90 events behind; the cap is 100');
-  expect(await redis.client().xlen(stream())).toBe(90);
-  await bus.publish(abandonedEvents(10, 90));
+  expect(refusal.message).toBe('consumer group "slow" is 100 events behind; the cap is 100');
   // What is in hand or put off is as unsettled as what was never read.
   const [first, second, ...rest] = await receiveAll(slow, 100);
   expect((await refusalOf(bus, [abandonedEvent(100)])).group).toBe('slow');
@@ -63,12 +66,25 @@ test('a batch that the cap cuts in two tells which events are durable', async ()
   const bus = openBus(300);
   await bus.subscribe({ group: 'slow' });
   const results = await bus.publish(abandonedEvents(400));
-  expect(results.filter(({ durable }) => durable)).toHaveLength(250);
+  expect(results.filter(({ durable }) => durable)).toHaveLength(300);
   expect(results.at(-1)).toMatchObject({ durable: false, retryable: true });
   expect(results.at(-1)).toHaveProperty(
     'reason',
-    expect.stringContaining('"slow" is 250 events behind'),
+    expect.stringContaining('"slow" is 300 events behind'),
   );
+});
+
+test('a dead letter takes the place of one event, and holds up no others', async () => {
+  const bus = openBus(50);
+  const group = await bus.subscribe({ group: 'slow' });
+  await bus.publish([abandonedEvent(1)]);
+  const [first] = await receiveAll(group, 1);
+  await first!.deadLetter('no such user');
+  const results = await bus.publish(abandonedEvents(120, 2));
+  expect(results.filter(({ durable }) => durable)).toHaveLength(49);
+  await settle(await receiveAll(group, 49));
+  const next = await bus.publish(abandonedEvents(71, 51));
+  expect(next.filter(({ durable }) => durable)).toHaveLength(49);
 });
 
 test('without a subscriber events wait up to the cap, and the error says that nobody subscribes', async () => {

@@ -70,6 +70,7 @@ describe('a cart', () => {
     ['cart_item_invalid', '[{}]'],
     ['cart_item_invalid', '[{"product_id":""}]'],
     ['cart_item_invalid', '[{"product_id":"a","quantity":"many"}]'],
+    ['cart_item_invalid', '[{"product_id":"a","quantity":-1}]'],
     ['cart_item_invalid', '[{"product_id":"a","price":"-5"}]'],
     ['cart_item_invalid', '[{"product_id":"a","price":1e400}]'],
     ['cart_item_invalid', '[{"product_id":"a","price":1e308}]'],

@@ -43,6 +43,16 @@ describe('a silence', () => {
     }
   });
 
+  test('with a cart that a voucher makes worth less than nothing is announced where no minimum is set', () => {
+    const cart = [
+      { product_id: 'shirt', price: 10 },
+      { product_id: 'voucher', price: -20 },
+    ];
+    const user = new WatchedUser().acts(T, ...cart);
+    user.look(T);
+    expect(user.look(S0)).toEqual(['announced 0']);
+  });
+
   test('with an empty cart is never announced, and leaves no ledger', () => {
     const user = new WatchedUser().acts(T);
     for (const at of [T, S0, S1, S2, COOLED_DOWN]) expect(user.look(at)).toEqual([]);

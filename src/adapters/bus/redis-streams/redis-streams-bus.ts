@@ -80,38 +80,51 @@ export class RedisStreamsBus implements Bus {
   async publish(events: readonly AnyEvent[], signal?: AbortSignal): Promise<PublishResult[]> {
     const results: PublishResult[] = [];
     try {
-      // Never more at once than the cap lets pass when all is settled: a batch could else be refused for ever.
-      for (const batch of batches(events, Math.min(BATCH.events, this.#cap))) {
+      for (const batch of batches(events)) {
         signal?.throwIfAborted();
-        await this.#append(batch, signal);
-        for (let i = 0; i < batch.length; i += 2) results.push({ durable: true });
+        const { appended, refusal } = await this.#append(batch, signal);
+        for (let i = 0; i < appended; i += 1) results.push({ durable: true });
+        if (refusal) throw refusal;
       }
     } catch (error) {
       if (results.length === 0) throw error;
-      const refused = { durable: false, retryable: true, reason: errorMessage(error) } as const;
+      const group = error instanceof BusUnavailableError ? error.group : undefined;
+      const refused = {
+        durable: false,
+        retryable: true,
+        reason: errorMessage(error),
+        group,
+      } as const;
       while (results.length < events.length) results.push(refused);
     }
     return results;
   }
 
-  async #append(batch: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+  async #append(
+    batch: readonly string[],
+    signal: AbortSignal | undefined,
+  ): Promise<{ appended: number; refusal?: BusUnavailableError }> {
     const reply = await this.#connection.run(
       PUBLISH,
       [this.#stream],
       [this.#cap, ...batch],
       signal,
     );
-    const [outcome, ...rest] = reply as [string, ...(string | number)[]];
-    if (outcome === 'behind')
-      throw this.#tooFarBehind(String(rest[0]), Number(rest[1]), Number(rest[2]));
+    const [outcome, appended, ...rest] = reply as [string, number, ...(string | number)[]];
+    if (outcome === 'behind') {
+      const [group, behind, dead] = rest;
+      return { appended, refusal: this.#tooFarBehind(String(group), Number(behind), Number(dead)) };
+    }
     if (outcome === 'nobody') {
-      throw new BusUnavailableError(
+      const refusal = new BusUnavailableError(
         `nobody subscribes to the event bus: ${rest[0]} events wait in ${this.#stream}, and the cap is ${this.#cap}`,
       );
+      return { appended, refusal };
     }
     // The cap bounds what is unsettled; this bounds what is kept, however seldom somebody calls trim.
     // The batch is durable whatever comes of it.
     if (Number(rest[0]) > this.#cap) await this.trim().catch(() => 0);
+    return { appended };
   }
 
   #tooFarBehind(group: string, behind: number, dead: number): BusUnavailableError {
@@ -182,12 +195,12 @@ export class RedisStreamsBus implements Bus {
 }
 
 /** Cuts events into runs of types and JSON texts in turn, as the script takes them. */
-function* batches(events: readonly AnyEvent[], most: number): Generator<string[]> {
+function* batches(events: readonly AnyEvent[]): Generator<string[]> {
   let batch: string[] = [];
   let characters = 0;
   for (const event of events) {
     const json = eventText(event);
-    const full = batch.length >= 2 * most || characters + json.length > BATCH.characters;
+    const full = batch.length >= 2 * BATCH.events || characters + json.length > BATCH.characters;
     if (full && batch.length > 0) {
       yield batch;
       batch = [];

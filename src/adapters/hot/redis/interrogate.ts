@@ -27,6 +27,13 @@ export async function interrogate(redis: Redis): Promise<Finding[]> {
   ];
 }
 
+/** Asks the Redis of the job queues, where it is another: of that one only eviction matters. */
+export async function interrogateQueues(redis: Redis): Promise<Finding[]> {
+  const info = parseInfo(await redis.info());
+  const finding = eviction(info.get('maxmemory_policy'));
+  return [{ ...finding, what: `job queues: ${finding.what}` }];
+}
+
 function parseInfo(text: string): Map<string, string> {
   return new Map(text.split('\r\n').map((line) => line.split(':', 2) as [string, string]));
 }

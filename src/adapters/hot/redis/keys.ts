@@ -88,7 +88,7 @@ export class Keys {
   /** The text in the placeholder's place, or undefined for a key of another kind. */
   sessionUser(key: string): string | undefined {
     const long = this.#before.length + this.#after.length;
-    if (key.length <= long || !key.startsWith(this.#before) || !key.endsWith(this.#after))
+    if (key.length < long || !key.startsWith(this.#before) || !key.endsWith(this.#after))
       return undefined;
     if (key.startsWith(`${this.#prefix}:`)) return undefined;
     return key.slice(this.#before.length, key.length - this.#after.length);

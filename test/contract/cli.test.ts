@@ -1,0 +1,105 @@
+import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { startPrivateRedis } from '../../src/cli/private-redis.ts';
+import { testRedis } from '../support/redis-server.ts';
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const redis = testRedis();
+
+function run(args: readonly string[], env: Record<string, string> = {}): SpawnSyncReturns<string> {
+  return spawnSync(process.execPath, [main, ...args], {
+    encoding: 'utf8',
+    timeout: 15_000,
+    env: { PATH: process.env['PATH'], REDIS_URL: redis.url, ...env },
+  });
+}
+
+const COMMANDS = [
+  'daemon',
+  'demo',
+  'replay',
+  'backtest',
+  'subscribe',
+  'inspect',
+  'reconcile',
+  'quarantine',
+  'doctor',
+  'config',
+];
+
+describe('rekindle', () => {
+  test.each(COMMANDS)('%s --help shows an example', (command) => {
+    const { status, stdout } = run([command, '--help']);
+    expect(status).toBe(0);
+    expect(stdout).toContain('Example:');
+    expect(stdout).toContain(`rekindle ${command}`);
+  });
+
+  test.each([
+    ['an unknown command', ['frobnicate']],
+    ['an unknown option', ['config', '--colour']],
+    ['a setting that cannot be read', ['config', '--stages', 'soon']],
+    ['no user', ['inspect']],
+    ['an empty user', ['inspect', '']],
+    ['reconcile without --once', ['reconcile']],
+    ['a file that is not there', ['backtest', '--events', 'nowhere.csv', '--idle', '10m']],
+  ])('%s is wrong usage: 2, and says so on the standard error alone', (_what, args) => {
+    const { status, stdout, stderr } = run(args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).not.toBe('');
+  });
+
+  test.each([
+    ['inspect', 'ann'],
+    ['quarantine'],
+    ['doctor'],
+    ['reconcile', '--once'],
+    ['subscribe', '--json'],
+  ])('%s without a Redis fails with 1, names the setting, and keeps the password', (...args) => {
+    const { status, stdout, stderr } = run(args, { REDIS_URL: 'redis://me:geheim@127.0.0.1:1' });
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toContain('ECONNREFUSED');
+    expect(stderr).not.toContain('geheim');
+  });
+
+  test('--json is JSON', () => {
+    for (const args of [['inspect', 'ann'], ['quarantine'], ['config'], ['reconcile', '--once']]) {
+      const { status, stdout } = run([...args, '--json']);
+      expect(status).toBe(0);
+      expect(() => JSON.parse(stdout) as unknown).not.toThrow();
+    }
+  });
+
+  test('--version is that of the package', () => {
+    expect(run(['--version']).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  test('subscribe ends at SIGTERM with 0', async () => {
+    const child = spawn(process.execPath, [main, 'subscribe', '--json'], {
+      env: { PATH: process.env['PATH'], REDIS_URL: redis.url },
+      stdio: 'ignore',
+    });
+    const client = redis.client();
+    while ((await client.exists('rekindle:events')) === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    // The group stands a moment before the signals are listened to.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+});
+
+describe('a Redis that would lose what must not be lost', () => {
+  test.each(['REDIS_URL', 'REKINDLE_QUEUE_REDIS_URL'])('is refused as %s', async (setting) => {
+    await using evicting = await startPrivateRedis({
+      config: { 'maxmemory-policy': 'allkeys-lru' },
+    });
+    const { status, stderr } = run(['daemon', '--http', 'off'], { [setting]: evicting.url });
+    expect(status).toBe(1);
+    expect(stderr).toContain('maxmemory-policy is allkeys-lru');
+    expect(stderr).toContain('CONFIG SET maxmemory-policy noeviction');
+  });
+});
