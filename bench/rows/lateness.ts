@@ -43,8 +43,8 @@ export const lateness: Figure = {
       await pipeline.leaveCarts(userIds(bench.sessions), (index) => activityAt(start, index));
       await untilPassed(start);
       const late: number[] = [];
-      for (const [id, [, text = '']] of await bench.redis.xrange(stream(bench), '-', '+')) {
-        const event = JSON.parse(text) as AnyEvent;
+      for (const [id, fields] of await bench.redis.xrange(stream(bench), '-', '+')) {
+        const event = JSON.parse(fields[fields.indexOf('event') + 1] ?? '') as AnyEvent;
         late.push(streamedAt(id) - Date.parse(event.data.last_activity) - THRESHOLD_MS);
       }
       return p99(late);
