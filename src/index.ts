@@ -70,7 +70,7 @@ export class Rekindle extends Activity {
  */
 export async function openRekindle({ env = process.env }: RekindleOptions = {}): Promise<Rekindle> {
   const config = loadConfig(env);
-  // 20 MB of ranks: only an application that writes messages pays for it.
+  // The tokenizer takes 60 MB: only an application that writes messages pays for it.
   const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
   return new Rekindle(await openHot(config), config, (text) => countTokens(text));
 }

@@ -6,7 +6,7 @@
 --           'field_too_large:<name>'; what is too large is left out of values
 --   digest  SHA-1 of what the policy decides on; equal digests are equal sights
 -- It never decodes JSON (cjson turns [] into {} and rounds large ids) and never raises. Every call of a command from
--- Lua costs about 0.5 us, and so does every string that is put together: hence few of both.
+-- Lua costs about 0.5 us, and strings that are put together cost too: hence few of both.
 
 -- A field of this size is no channel, language or instant; it would be paid for at every look.
 local FIELD_MAX = 4096
