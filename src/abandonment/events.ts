@@ -1,12 +1,5 @@
-import { cartFingerprint, cartValue } from '../model/cart.ts';
-import {
-  type AnnouncedCart,
-  type AnyEvent,
-  type EventData,
-  type EventType,
-  type RekindleEvent,
-  stageEventId,
-} from '../model/event.ts';
+import { type Cart, cartFingerprint, cartValue } from '../model/cart.ts';
+import { type AnnouncedCart, type AnyEvent, envelope, stageEventId } from '../model/event.ts';
 import { SECOND_MS } from '../model/duration.ts';
 import { isoInstant } from '../model/instant.ts';
 import { type ContactSettings, contactFor } from './contact.ts';
@@ -32,25 +25,22 @@ export function buildEvent(
   settings: EventSettings,
   now: number,
 ): AnyEvent {
-  const id = stageEventId(draft.type, settings.prefix, user, draft.episode, draft.stage);
+  const { prefix } = settings;
+  const id = stageEventId(draft.type, prefix, user, draft.episode, draft.stage);
+  const source = `/${encodeURIComponent(prefix)}`;
+  const sequence = String(draft.sequence).padStart(16, '0');
   if (draft.type === 'cart.rescue_cancelled') {
-    return envelope('cart.rescue_cancelled', id, user, draft.sequence, now, settings, {
+    return envelope('cart.rescue_cancelled', id, source, user, sequence, isoInstant(now), {
       user,
       episode: isoInstant(draft.episode),
       stage: draft.stage,
       reason: draft.reason,
       last_activity: isoInstant(draft.activityAt),
-      announcement_id: stageEventId(
-        'cart.abandoned',
-        settings.prefix,
-        user,
-        draft.episode,
-        draft.stage,
-      ),
+      announcement_id: stageEventId('cart.abandoned', prefix, user, draft.episode, draft.stage),
     });
   }
   const { fields } = draft.facts;
-  return envelope('cart.abandoned', id, user, draft.sequence, now, settings, {
+  return envelope('cart.abandoned', id, source, user, sequence, isoInstant(now), {
     user,
     session_id: fields.session_id ?? null,
     episode: isoInstant(draft.episode),
@@ -67,36 +57,19 @@ export function buildEvent(
   });
 }
 
-function announcedCart({ cart }: Facts, sessionKey: string): AnnouncedCart {
+function announcedCart({ cart, fields }: Facts, sessionKey: string): AnnouncedCart {
   const summary = {
     count: cart.length,
     value: cartValue(cart),
     fingerprint: cartFingerprint(cart),
   };
-  const fits =
-    cart.length <= CART_ITEMS_MAX && Buffer.byteLength(JSON.stringify(cart)) <= CART_JSON_MAX;
-  return fits ? { items: cart, ...summary } : { ...summary, session_key: sessionKey };
+  return cart.length <= CART_ITEMS_MAX && fits(cart, fields.cart)
+    ? { items: cart, ...summary }
+    : { ...summary, session_key: sessionKey };
 }
 
-function envelope<T extends EventType>(
-  type: T,
-  id: string,
-  user: string,
-  sequence: number,
-  now: number,
-  settings: EventSettings,
-  data: EventData[T],
-): RekindleEvent<T> {
-  return {
-    specversion: '1.0',
-    id,
-    source: `/${encodeURIComponent(settings.prefix)}`,
-    type,
-    subject: encodeURIComponent(user),
-    time: isoInstant(now),
-    datacontenttype: 'application/json',
-    dataschema: `urn:rekindle:schema:${type}:1`,
-    sequence: String(sequence).padStart(16, '0'),
-    data,
-  };
+function fits(cart: Cart, written = ''): boolean {
+  // No value is written in six times the characters that it was read from (1e20 is longest), so most need not be measured.
+  if (written.length * 6 <= CART_JSON_MAX) return true;
+  return Buffer.byteLength(JSON.stringify(cart)) <= CART_JSON_MAX;
 }

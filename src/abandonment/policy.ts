@@ -13,7 +13,7 @@
  */
 import { cartValue } from '../model/cart.ts';
 import { MINUTE_MS } from '../model/duration.ts';
-import { type Episode, type Ledger, encodeLedger } from '../model/ledger.ts';
+import { type Episode, type Ledger, sameLedger } from '../model/ledger.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Look, Decision, PolicySettings } from './decision.ts';
 import { close, closeEpisode, nextSequence, openEpisode } from './episode.ts';
@@ -88,7 +88,7 @@ function quarantined(
   draft.problem = { reason: problem.reason, digest: sighting.digest };
   // Not understood is no reason to let it expire uncopied.
   const copy = planCopy(sighting, before, draft, settings, now);
-  const changed = !before || encodeLedger(draft) !== encodeLedger(before);
+  const changed = !before || !sameLedger(draft, before);
   return {
     // A ledger that cannot be read is not overwritten: it is the problem's evidence.
     ledger: changed && problem.reason !== 'ledger_unreadable' ? draft : undefined,
@@ -172,7 +172,7 @@ function nextLook({ draft, facts, settings, now, activityAt }: Look): number | u
 
 /** The latest activity alone is no news, unless the session may be gone when it is next needed. */
 function worthRecording({ draft, activityAt }: Look, before: Ledger | undefined): boolean {
-  if (encodeLedger(draft) !== encodeLedger(before ?? BLANK)) return true;
+  if (!sameLedger(draft, before ?? BLANK)) return true;
   return draft.snapshot !== undefined && draft.activityAt !== activityAt;
 }
 

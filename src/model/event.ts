@@ -1,4 +1,4 @@
-import { parse as parseUuid, v5 as uuidv5 } from 'uuid';
+import { hash } from 'node:crypto';
 import type { Cart } from './cart.ts';
 
 /** May the rescue agent contact the user? The facts it was decided on are as of the announcement. */
@@ -85,20 +85,32 @@ export interface RekindleEvent<T extends EventType = EventType> {
 /** An event of any type. */
 export type AnyEvent = { [T in EventType]: RekindleEvent<T> }[EventType];
 
-const texts = new WeakMap<AnyEvent, string>();
-
-/** An event as JSON. It is written to the ledger and then to the bus: its text is made once. */
-export function eventText(event: AnyEvent): string {
-  let text = texts.get(event);
-  if (text === undefined) {
-    text = JSON.stringify(event);
-    texts.set(event, text);
-  }
-  return text;
+/** Puts what every event says around `data`. */
+export function envelope<T extends EventType>(
+  type: T,
+  id: string,
+  source: string,
+  user: string,
+  sequence: string,
+  time: string,
+  data: EventData[T],
+): RekindleEvent<T> {
+  return {
+    specversion: '1.0',
+    id,
+    source,
+    type,
+    subject: encodeURIComponent(user),
+    time,
+    datacontenttype: 'application/json',
+    dataschema: `urn:rekindle:schema:${type}:1`,
+    sequence,
+    data,
+  };
 }
 
-/** Namespace of event ids: the random UUID 5b0a6f52-6d3e-4c0f-9a53-0d6f1e8e2b74, as bytes lest it be parsed for each id. */
-const EVENT_NAMESPACE = parseUuid('5b0a6f52-6d3e-4c0f-9a53-0d6f1e8e2b74');
+/** Namespace of event ids: a random UUID. */
+const EVENT_NAMESPACE = Buffer.from('5b0a6f526d3e4c0f9a530d6f1e8e2b74', 'hex');
 
 /** The id of what happened to one stage of an episode: the same whoever says it, however often. */
 export function stageEventId(
@@ -108,5 +120,14 @@ export function stageEventId(
   episode: number,
   stage: number,
 ): string {
-  return uuidv5(JSON.stringify([type, prefix, user, episode, stage]), EVENT_NAMESPACE);
+  return uuidV5(JSON.stringify([type, prefix, user, episode, stage]));
 }
+
+/** RFC 9562, 5.5. By hand, for the library's way over arrays of numbers took 10 % of a drain's client time. */
+function uuidV5(name: string): string {
+  const hex = hash('sha1', Buffer.concat([EVENT_NAMESPACE, Buffer.from(name)]), 'hex');
+  const variant = VARIANTS[Number.parseInt(hex.charAt(16), 16) % VARIANTS.length] ?? '';
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+const VARIANTS = ['8', '9', 'a', 'b'];

@@ -273,10 +273,14 @@ export function hotContract(
     test.each([
       ['a text that is no ledger', (hot: Hot) => hot.raw.set(hot.keys.ledger('ann'), 'hello')],
       ['a ledger of the wrong type', (hot: Hot) => hot.raw.rpush(hot.keys.ledger('ann'), 'hello')],
-      ['pending events of the wrong type', (hot: Hot) => hot.raw.set(hot.keys.pending('ann'), 'x')],
       [
         'a pending event that is none',
-        (hot: Hot) => hot.raw.hset(hot.keys.pending('ann'), { a: '{' }),
+        async (hot: Hot) => {
+          const { claim, reading } = await claimed(hot);
+          await commit(hot, claim, reading, { events: [anEvent('ann', 1)] });
+          const text = await hot.raw.get(hot.keys.ledger('ann'));
+          await hot.raw.set(hot.keys.ledger('ann'), text!.slice(0, -5));
+        },
       ],
     ])('%s is that user’s trouble alone', async (_what, spoil) => {
       const hot = await makeHot();
@@ -305,7 +309,7 @@ export function hotContract(
       await fresh();
       await raw.hset(keys.session('ann'), { last_activity: '5', cart: '' });
       await fresh();
-      await raw.set(keys.optout('ann'), '7');
+      await raw.hset(keys.optouts, { ann: '7' });
       await fresh();
       await raw.del(keys.session('ann'));
       await fresh();
@@ -327,13 +331,45 @@ export function hotContract(
     test('what was committed is read again, with its events in their order', async () => {
       const hot = await makeHot();
       const { claim, reading } = await claimed(hot);
-      const events = [3, 1, 2].map((sequence) => anEvent('ann', sequence));
+      const events = [1, 2, 3].map((sequence) => anEvent('ann', sequence));
       expect(await commit(hot, claim, reading, { events })).toBe('committed');
       const after = await readOne(hot, 'ann');
       expect(after.ledger).toEqual(LEDGER);
       expect(after.pending.map(({ sequence }) => Number(sequence))).toEqual([1, 2, 3]);
       expect(after.version).not.toBe('');
       expect(after.digest).toBe(reading.digest);
+    });
+
+    test.each<[string, (hot: Hot) => Promise<void>]>([
+      ['there is none', () => Promise.resolve()],
+      ['has nothing that decides', (hot) => hot.raw.hset(hot.keys.session('ann'), { phone: '1' })],
+      ['is of the wrong type', (hot) => hot.raw.set(hot.keys.session('ann'), 'x')],
+      [
+        'has a cart above the limit',
+        (hot) => hot.raw.hset(hot.keys.session('ann'), { cart: 'x'.repeat(70_000) }),
+      ],
+      [
+        'has a long cart',
+        (hot) => hot.raw.hset(hot.keys.session('ann'), { cart: 'x'.repeat(60_000) }),
+      ],
+      [
+        'has an absurd field that decides',
+        (hot) => hot.raw.hset(hot.keys.session('ann'), { consent: 'x'.repeat(5_000) }),
+      ],
+      [
+        'has an absurd field that does not',
+        (hot) => hot.raw.hset(hot.keys.session('ann'), { cart: '[]', phone: 'x'.repeat(5_000) }),
+      ],
+      [
+        'has characters that are none',
+        (hot) => hot.raw.hset(hot.keys.session('ann'), { cart: '\uFFFD', consent: '\uFFFD' }),
+      ],
+    ])('a session that did not change is committed, though it %s', async (_what, write) => {
+      const hot = await makeHot();
+      await write(hot);
+      await hot.agenda.arm([{ user: 'ann', at: T }]);
+      const claim = await hot.agenda.claim(T, 1);
+      expect(await commit(hot, claim, await readOne(hot, 'ann'))).toBe('committed');
     });
 
     test('events are added to those that are pending already', async () => {
@@ -475,38 +511,17 @@ export function hotContract(
       }
     });
 
-    test('a ledger has a life of its own, and no pending event goes before it', async () => {
+    test('a ledger has a life of its own, and its pending events have the same', async () => {
       const hot = await makeHot({ ledgerTtlMs: DAY_MS });
       const { claim, reading } = await claimed(hot);
       await commit(hot, claim, reading, { events: [anEvent('ann', 1)] });
       expectWithin(await hot.raw.pttl(hot.keys.ledger('ann')), DAY_MS, SECOND_MS);
-      const pendingLeft = await hot.raw.pttl(hot.keys.pending('ann'));
-      expect(pendingLeft).toBeGreaterThan(DAY_MS - SECOND_MS);
-    });
-
-    test('pending events that cannot be written leave the ledger alone', async () => {
-      const hot = await makeHot();
-      const { claim, reading } = await claimed(hot);
-      await hot.raw.set(hot.keys.pending('ann'), 'x');
-      expect(await commit(hot, claim, reading, { events: [anEvent('ann', 1)] })).not.toBe(
-        'committed',
-      );
-      expect(await hot.raw.get(hot.keys.ledger('ann'))).toBeUndefined();
+      await hot.ledgers.strike([{ user: 'ann', ids: ['ann-1'] }]);
+      expectWithin(await hot.raw.pttl(hot.keys.ledger('ann')), DAY_MS, SECOND_MS);
     });
   });
 
   describe(`${name}: striking what is on the bus`, () => {
-    test('pending events outlive a ledger that was deleted, and the one that takes its place', async () => {
-      const hot = await makeHot();
-      const { claim, reading } = await claimed(hot);
-      await commit(hot, claim, reading, { events: [anEvent('ann', 1)] });
-      await hot.raw.del(hot.keys.ledger('ann'));
-      const found = await readOne(hot, 'ann');
-      expect(found.pending).toEqual([anEvent('ann', 1)]);
-      expect(await commit(hot, claim, found)).toBe('committed');
-      expect((await readOne(hot, 'ann')).pending).toEqual([anEvent('ann', 1)]);
-    });
-
     test('exactly the named events go, whatever came meanwhile', async () => {
       const hot = await makeHot();
       const { claim, reading } = await claimed(hot);
@@ -544,41 +559,27 @@ export function hotContract(
       expect(await hot.raw.get(hot.keys.ledger('nobody'))).toBeUndefined();
     });
 
-    test('pending events without a ledger are struck', async () => {
-      const hot = await makeHot();
-      const { claim, reading } = await claimed(hot);
-      await commit(hot, claim, reading, { events: [anEvent('ann', 1)] });
-      await hot.raw.del(hot.keys.ledger('ann'));
-      await hot.ledgers.strike([{ user: 'ann', ids: ['ann-1'] }]);
-      expect(await readOne(hot, 'ann')).toMatchObject({ pending: [], version: '' });
-      expect(await hot.raw.get(hot.keys.ledger('ann'))).toBeUndefined();
-    });
-
-    test.each([
-      ['ledger', (hot: Hot) => hot.keys.ledger('ann')],
-      ['list of pending events', (hot: Hot) => hot.keys.pending('ann')],
-    ])('a %s of the wrong type does not stop the others’', async (_what, keyOf) => {
+    test('a ledger of the wrong type does not stop the others’', async () => {
       const hot = await makeHot();
       for (const user of ['ann', 'bob']) {
         const { claim, reading } = await claimed(hot, user);
         await commit(hot, claim, reading, { events: [anEvent(user, 1)] });
       }
-      await hot.raw.del(keyOf(hot));
-      await hot.raw.rpush(keyOf(hot), 'x');
+      await hot.raw.del(hot.keys.ledger('ann'));
+      await hot.raw.rpush(hot.keys.ledger('ann'), 'x');
       await hot.ledgers.strike(['ann', 'bob'].map((user) => ({ user, ids: [`${user}-1`] })));
       expect((await readOne(hot, 'bob')).pending).toEqual([]);
     });
   });
 
   describe(`${name}: going over all ledgers`, () => {
-    test('finds every user with a ledger or a pending event, and nobody else', async () => {
+    test('finds every user with a ledger, and nobody else', async () => {
       const hot = await makeHot();
       const users = ['ann', 'bob', 'a:b', 'ledger:x', '[*]?\\'];
       for (const user of users) {
         const { claim, reading } = await claimed(hot, user);
         await commit(hot, claim, reading, { events: [anEvent(user, 1)] });
       }
-      await hot.raw.del(hot.keys.ledger('ann'));
       await hot.ledgers.strike([{ user: 'bob', ids: ['bob-1'] }]);
       await hot.raw.hset(hot.keys.session('only-a-session'), { cart: '[]' });
       expect(await allOf((cursor) => hot.ledgers.scan(cursor))).toEqual(new Set(users));
@@ -919,7 +920,7 @@ export function hotContract(
       expect(await hot.sessions.read('ann')).toBeUndefined();
       expect(await readOne(hot, 'ann')).toMatchObject({ optedOutAt: T + 3 });
       expect((await hot.agenda.inspect('ann')).dueAt).toBe(T + 3);
-      expect(await hot.raw.pttl(hot.keys.optout('ann'))).toBe(Number.POSITIVE_INFINITY);
+      expect(await hot.raw.pttl(hot.keys.optouts)).toBe(Number.POSITIVE_INFINITY);
     });
 
     test('an ended session is noted as such and looked at', async () => {

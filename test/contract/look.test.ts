@@ -454,10 +454,6 @@ describe('what cannot be understood', () => {
       'a ledger that is none',
       (): Promise<void> => world.hot.raw.set(world.hot.keys.ledger('ann'), 'hello'),
     ],
-    [
-      'pending events of the wrong type',
-      (): Promise<void> => world.hot.raw.set(world.hot.keys.pending('ann'), 'x'),
-    ],
   ])(
     'such as %s costs no more than a look, and is released by reconcile once it is gone',
     async (_what, spoil) => {
@@ -471,7 +467,7 @@ describe('what cannot be understood', () => {
       expect((await world.hot.ledgers.quarantined(10)).entries).toMatchObject([
         { user: 'ann', reason: 'ledger_unreadable' },
       ]);
-      await world.hot.raw.del(world.hot.keys.ledger('ann'), world.hot.keys.pending('ann'));
+      await world.hot.raw.del(world.hot.keys.ledger('ann'));
       await world.reconcile();
       await world.runFor(0);
       expect((await world.hot.ledgers.quarantined(10)).total).toBe(0);

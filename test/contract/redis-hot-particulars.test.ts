@@ -396,6 +396,26 @@ describe('a key template', () => {
   });
 });
 
+test('a session that is no UTF-8 is committed, and not when its bytes changed', async () => {
+  const hot = redisHot(redis);
+  const cart = (last: number): Buffer => Buffer.from([0x5b, 0xff, 0xfe, last]);
+  for (const [user, last] of [
+    ['ann', 1],
+    ['bob', 2],
+  ] as const) {
+    await control.hset(`session:${user}`, 'cart', cart(1));
+    await hot.agenda.arm([{ user, at: T }]);
+    const claim = await hot.agenda.claim(T, 10);
+    const [reading] = await hot.ledgers.read([user], T);
+    await control.hset(`session:${user}`, 'cart', cart(last));
+    const ledger: Ledger = { activityAt: T, sequence: 0, cart: '' };
+    const write = { reading: reading!, ledger, events: [], quarantine: undefined };
+    expect(await hot.ledgers.commit(claim, [write], T)).toEqual([
+      last === 1 ? 'committed' : 'changed',
+    ]);
+  }
+});
+
 describe('absurd sizes', () => {
   test('a cart of 5 MB is never sent, at a look or at a commit', async () => {
     const hot = redisHot(redis);

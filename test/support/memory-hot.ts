@@ -161,7 +161,7 @@ class MemorySessions implements Sessions {
     if (opensNext) this.#expectType(overflowKey, 'list');
 
     const handedOn = new Map<string, string>();
-    if (write.optedOut) store.set(this.#keys.optout(user), String(at));
+    if (write.optedOut) store.hset(this.#keys.optouts, [[user, String(at)]]);
     if (opensNext) {
       for (const name of OF_THE_USER) {
         const value = known?.get(name);

@@ -23,6 +23,11 @@ const GUARDS: ReadonlySet<string> = new Set(GUARD_FIELDS);
 
 const UNREADABLE: Problem = { reason: 'ledger_unreadable', detail: 'not what Rekindle wrote' };
 
+interface Stored {
+  readonly ledger: Ledger;
+  readonly pending: readonly AnyEvent[];
+}
+
 interface Sight {
   readonly fields: Partial<Record<PolicyField, string>> | undefined;
   readonly problem: Problem | undefined;
@@ -64,26 +69,22 @@ export class MemoryLedgers implements LedgerStore {
     const ledgerKey = this.#keys.ledger(user);
     const ledgerType = this.#store.typeOf(ledgerKey);
     const text = ledgerType === 'string' ? this.#store.text(ledgerKey) : undefined;
-    const ledger = text === undefined ? undefined : this.#decode(text.slice(8));
-    const pending = this.#pending(user);
-    const unreadable = (ledgerType !== 'none' && ledger === undefined) || pending === undefined;
+    const stored = text === undefined ? undefined : this.#decode(text);
     const endsAt = this.#store.expiresAt(this.#keys.session(user));
     return {
       user,
       ...sight,
-      problem: unreadable ? UNREADABLE : problem,
+      problem: ledgerType !== 'none' && !stored ? UNREADABLE : problem,
       expiresAt: endsAt === undefined ? undefined : now + endsAt - this.#now(),
-      ledger,
+      ledger: stored?.ledger,
       version: text?.slice(0, 8) ?? '',
-      pending: pending ?? [],
+      pending: stored?.pending ?? [],
     };
   }
 
   #sight(user: string): Sight {
     const key = this.#keys.session(user);
-    const optoutKey = this.#keys.optout(user);
-    const optedOut =
-      this.#store.typeOf(optoutKey) === 'string' ? this.#store.text(optoutKey) : undefined;
+    const optedOut = this.#store.hash(this.#keys.optouts)?.get(user);
     const optedOutAt = optedOut === undefined ? undefined : Number(optedOut);
     const type = this.#store.typeOf(key);
     if (type === 'none')
@@ -119,27 +120,16 @@ export class MemoryLedgers implements LedgerStore {
     return { fields, problem, optedOutAt, digest: parts.join('|') };
   }
 
-  #decode(text: string): Ledger | undefined {
-    if (!this.#decoded.has(text)) {
+  /** A ledger is 8 hex digits of its version and its text, then a line for each pending event. */
+  #decode(text: string): Stored | undefined {
+    const [json = '', ...lines] = text.slice(8).split('\n');
+    if (!this.#decoded.has(json)) {
       if (this.#decoded.size > 10_000) this.#decoded.clear();
-      this.#decoded.set(text, decodeLedger(text));
+      this.#decoded.set(json, decodeLedger(json));
     }
-    return this.#decoded.get(text);
-  }
-
-  /** Undefined: not what was written there. */
-  #pending(user: string): AnyEvent[] | undefined {
-    const key = this.#keys.pending(user);
-    const type = this.#store.typeOf(key);
-    if (type === 'none') return [];
-    if (type !== 'hash') return undefined;
+    const ledger = this.#decoded.get(json);
     try {
-      const events = [...(this.#store.hash(key)?.values() ?? [])].map(
-        (text) => JSON.parse(text) as AnyEvent,
-      );
-      return events.sort((a, b) =>
-        a.sequence < b.sequence ? -1 : Number(a.sequence > b.sequence),
-      );
+      return ledger && { ledger, pending: lines.map((line) => JSON.parse(line) as AnyEvent) };
     } catch {
       return undefined;
     }
@@ -164,15 +154,8 @@ export class MemoryLedgers implements LedgerStore {
     const version = type === 'string' ? (this.#store.text(key) ?? '').slice(0, 8) : '';
     if ((type !== 'none' && type !== 'string') || version !== reading.version) return 'changed';
     if (this.#sight(user).digest !== reading.digest) return 'changed';
-    if (events.length > 0) {
-      const pendingKey = this.#keys.pending(user);
-      if (!['none', 'hash'].includes(this.#store.typeOf(pendingKey))) return 'changed';
-      this.#store.hset(
-        pendingKey,
-        events.map((event) => [event.id, JSON.stringify(event)]),
-      );
-    }
-    this.#store.set(key, nextVersion(version) + encodeLedger(ledger), this.#options.ledgerTtlMs);
+    const text = encode(nextVersion(version), ledger, [...reading.pending, ...events]);
+    this.#store.set(key, text, this.#options.ledgerTtlMs);
     if (quarantine === 'leave') this.#quarantine.delete(user);
     else if (quarantine) this.#quarantine.set(user, quarantine);
     while (this.#quarantine.size > this.#options.maxQuarantined) {
@@ -186,22 +169,19 @@ export class MemoryLedgers implements LedgerStore {
     published: readonly { readonly user: string; readonly ids: readonly string[] }[],
   ): Promise<void> {
     for (const { user, ids } of published) {
-      const pendingKey = this.#keys.pending(user);
-      const pendingType = this.#store.typeOf(pendingKey);
-      if (pendingType !== 'hash' || this.#store.hdel(pendingKey, ids) === 0) continue;
       const key = this.#keys.ledger(user);
       const text = this.#store.typeOf(key) === 'string' ? this.#store.text(key) : undefined;
-      if (text !== undefined)
-        this.#store.replace(key, nextVersion(text.slice(0, 8)) + text.slice(8));
+      const stored = text === undefined ? undefined : this.#decode(text);
+      const left = stored?.pending.filter(({ id }) => !ids.includes(id));
+      if (!stored || !text || !left || left.length === stored.pending.length) continue;
+      this.#store.replace(key, encode(nextVersion(text.slice(0, 8)), stored.ledger, left));
     }
   }
 
   async scan(): Promise<{ cursor: string | undefined; users: readonly string[] }> {
     const users: string[] = [];
     for (const key of this.#store.keys()) {
-      for (const kind of ['ledger', 'pending'] as const) {
-        if (key.startsWith(this.#keys[kind](''))) users.push(this.#keys.userOf(kind, key));
-      }
+      if (key.startsWith(this.#keys.ledger(''))) users.push(this.#keys.ledgerUser(key));
     }
     return { cursor: undefined, users };
   }
@@ -226,6 +206,12 @@ export class MemoryLedgers implements LedgerStore {
   #latestFirst(): Quarantined[] {
     return [...this.#quarantine.values()].sort((a, b) => b.at - a.at);
   }
+}
+
+function encode(version: string, ledger: Ledger, pending: readonly AnyEvent[]): string {
+  return [version + encodeLedger(ledger), ...pending.map((event) => JSON.stringify(event))].join(
+    '\n',
+  );
 }
 
 function nextVersion(version: string): string {

@@ -1,10 +1,12 @@
+import fc from 'fast-check';
+import { v5 as uuidV5 } from 'uuid';
 import { describe, expect, test } from 'vitest';
 import { buildEvent } from '../../src/abandonment/events.ts';
 import type { EventSettings } from '../../src/abandonment/events.ts';
 import { readFacts } from '../../src/abandonment/facts.ts';
 import type { EventDraft } from '../../src/abandonment/decision.ts';
 import { HOUR_MS, MINUTE_MS } from '../../src/model/duration.ts';
-import type { AnyEvent, CartAbandonedData } from '../../src/model/event.ts';
+import { type AnyEvent, type CartAbandonedData, stageEventId } from '../../src/model/event.ts';
 import type { SessionFields } from '../../src/model/session.ts';
 
 const T = 1_800_000_000_000;
@@ -196,3 +198,16 @@ test.each(['a:b', 'a b\n', '🛒', '__proto__', '"quoted"', '%41', '\u0000'])(
     expect(event.subject).toMatch(/^[\x21-\x7e]+$/);
   },
 );
+
+test('an id is a UUIDv5, as anybody may make it', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), fc.nat(), fc.nat(9), (user, episode, stage) => {
+      expect(stageEventId('cart.abandoned', 'rekindle', user, episode, stage)).toBe(
+        uuidV5(
+          JSON.stringify(['cart.abandoned', 'rekindle', user, episode, stage]),
+          '5b0a6f52-6d3e-4c0f-9a53-0d6f1e8e2b74',
+        ),
+      );
+    }),
+  );
+});

@@ -53,6 +53,14 @@ describe('an instant', () => {
     );
   });
 
+  test('is shown as a Date shows it', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 8_640_000_000_000_000 }), (at) => {
+        expect(isoInstant(at)).toBe(new Date(at).toISOString());
+      }),
+    );
+  });
+
   test('whatever is read can be shown', () => {
     fc.assert(
       fc.property(fc.stringMatching(/^\d{1,16}(\.\d{1,9})?$/), (text) => {

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../../../runtime/logger.ts';
 import { BusUnavailableError, errorMessage, UsageError } from '../../../model/errors.ts';
-import { type AnyEvent, eventText } from '../../../model/event.ts';
+import type { AnyEvent } from '../../../model/event.ts';
 import type {
   Bus,
   DeadLetter,
@@ -199,7 +199,7 @@ function* batches(events: readonly AnyEvent[]): Generator<string[]> {
   let batch: string[] = [];
   let characters = 0;
   for (const event of events) {
-    const json = eventText(event);
+    const json = JSON.stringify(event);
     const full = batch.length >= 2 * BATCH.events || characters + json.length > BATCH.characters;
     if (full && batch.length > 0) {
       yield batch;

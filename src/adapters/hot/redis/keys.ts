@@ -28,14 +28,6 @@ export class Keys {
     return `${this.#prefix}:ledger:${user}`;
   }
 
-  pending(user: string): string {
-    return `${this.#prefix}:pending:${user}`;
-  }
-
-  optout(user: string): string {
-    return `${this.#prefix}:optout:${user}`;
-  }
-
   /** Where a session of others is copied to before its TTL takes it. */
   keptSession(user: string): string {
     return `${this.#prefix}:kept:session:${user}`;
@@ -52,6 +44,11 @@ export class Keys {
 
   get leased(): string {
     return `${this.#prefix}:leased:0`;
+  }
+
+  /** When each user opted out. */
+  get optouts(): string {
+    return `${this.#prefix}:optouts`;
   }
 
   get quarantine(): string {
@@ -75,14 +72,14 @@ export class Keys {
     return `${escapeGlob(this.#before)}*${escapeGlob(this.#after)}`;
   }
 
-  /** Glob pattern of one kind of key of ours. */
-  patternOf(kind: 'ledger' | 'pending'): string {
-    return `${escapeGlob(this.#prefix)}:${kind}:*`;
+  /** Glob pattern of the ledgers' keys. */
+  get ledgerPattern(): string {
+    return `${escapeGlob(this.#prefix)}:ledger:*`;
   }
 
-  /** The user in a key of ours of that kind. */
-  userOf(kind: 'ledger' | 'pending', key: string): string {
-    return key.slice(this.#prefix.length + kind.length + 2);
+  /** The user in a ledger's key. */
+  ledgerUser(key: string): string {
+    return key.slice(this.ledger('').length);
   }
 
   /** The text in the placeholder's place, or undefined for a key of another kind. */

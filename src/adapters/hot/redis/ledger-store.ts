@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
-import { type AnyEvent, eventText } from '../../../model/event.ts';
-import { decodeLedger, encodeLedger } from '../../../model/ledger.ts';
+import type { AnyEvent } from '../../../model/event.ts';
+import { type Ledger, decodeLedger, encodeLedger } from '../../../model/ledger.ts';
+import { packEvent, unpackEvent } from '../../../model/packed-event.ts';
 import type { Problem } from '../../../model/problem.ts';
 import { GUARD_FIELDS, POLICY_FIELDS, type PolicyField } from '../../../model/session.ts';
 import type { Claim } from '../../../ports/agenda.ts';
@@ -16,12 +17,10 @@ import { Script } from './script.ts';
 
 type Row = [
   fault: string,
-  exists: number,
   pttl: number,
   optedOutAt: string | null,
   digest: string,
   ledger: string | null,
-  pending: string[],
   ...values: (string | null)[],
 ];
 
@@ -36,8 +35,14 @@ const OUTCOMES: ReadonlyMap<number, CommitOutcome> = new Map([
   [-1, 'lease_lost'],
 ]);
 
-/** What stands before the text of a ledger: see ledger-head.lua. */
-const HEAD_LENGTH = 9;
+/** A ledger begins with its version in 8 hex digits, so that a script compares it without understanding the rest. */
+const VERSION_LENGTH = 8;
+
+/** A longer digest is hashed: 150 bytes are usual, and hashing them takes Redis as long as sending them thrice. */
+const DIGEST_MAX = 512;
+
+/** What PTTL says of a key that is not there. */
+const NO_KEY = -2;
 
 /** Keys a page of a scan looks at: 1,000 take Redis 0.4 ms. */
 const SCAN_COUNT = 1_000;
@@ -64,20 +69,24 @@ export class RedisLedgerStore implements LedgerStore {
   }
 
   async read(users: readonly string[], now: number): Promise<Reading[]> {
+    const readings = await this.#read(users, now, DIGEST_MAX);
+    // What is no UTF-8 comes back changed, and would seem to have changed at every commit.
+    const lossy = users.filter((_user, index) => readings[index]?.digest.includes('\uFFFD'));
+    if (lossy.length === 0) return readings;
+    const hashed = await this.#read(lossy, now, 0);
+    const byUser = new Map(hashed.map((reading) => [reading.user, reading]));
+    return readings.map((reading) => byUser.get(reading.user) ?? reading);
+  }
+
+  async #read(users: readonly string[], now: number, digestMax: number): Promise<Reading[]> {
     const readings: Reading[] = [];
     while (readings.length < users.length) {
       const rest = users.slice(readings.length);
-      const keys = rest.flatMap((user) => [
-        this.#keys.session(user),
-        this.#keys.optout(user),
-        this.#keys.ledger(user),
-        this.#keys.pending(user),
-      ]);
-      const rows = await readScript.run(this.#redis, keys, [
-        this.#options.maxCart,
-        GUARD_FIELDS.length,
-        ...POLICY_FIELDS,
-      ]);
+      const keys = [this.#keys.optouts];
+      for (const user of rest) keys.push(this.#keys.session(user), this.#keys.ledger(user));
+      const { maxCart } = this.#options;
+      const args = [maxCart, digestMax, POLICY_FIELDS.length, ...POLICY_FIELDS, ...rest];
+      const rows = await readScript.run(this.#redis, keys, args);
       for (const [index, row] of rows.entries())
         readings.push(toReading(rest[index] ?? '', row, now));
     }
@@ -92,29 +101,30 @@ export class RedisLedgerStore implements LedgerStore {
     const outcomes: CommitOutcome[] = [];
     const { ledgerTtlMs, maxCart, leaseMarginMs, maxQuarantined } = this.#options;
     while (outcomes.length < writes.length) {
-      const keys = [this.#keys.leased, this.#keys.quarantine, this.#keys.quarantineDetails];
+      const keys = [
+        this.#keys.leased,
+        this.#keys.optouts,
+        this.#keys.quarantine,
+        this.#keys.quarantineDetails,
+      ];
       const args: (string | number)[] = [
         now + leaseMarginMs,
         claim.leasedUntil,
         ledgerTtlMs,
         maxCart,
         maxQuarantined,
+        ...GUARD_FIELDS,
       ];
-      args.push(GUARD_FIELDS.length, ...GUARD_FIELDS);
-      for (const { reading, ledger, events, quarantine } of writes.slice(outcomes.length)) {
+      const moves: (string | number)[] = [];
+      for (const [index, write] of writes.slice(outcomes.length).entries()) {
+        const { reading, quarantine } = write;
         const { user, digest, version } = reading;
-        keys.push(
-          this.#keys.session(user),
-          this.#keys.optout(user),
-          this.#keys.ledger(user),
-          this.#keys.pending(user),
-        );
-        args.push(user, digest, version, encodeLedger(ledger));
-        if (quarantine === undefined || quarantine === 'leave') args.push(quarantine ? '-' : '', 0);
-        else args.push(JSON.stringify(quarantine), quarantine.at);
-        args.push(events.length);
-        for (const event of events) args.push(event.id, eventText(event));
+        keys.push(this.#keys.session(user), this.#keys.ledger(user));
+        args.push(user, digest, version, storedText(write));
+        if (quarantine === 'leave') moves.push(index + 1, '', 0);
+        else if (quarantine) moves.push(index + 1, JSON.stringify(quarantine), quarantine.at);
       }
+      args.push(...moves);
       const codes = await commitScript.run(this.#redis, keys, args);
       outcomes.push(...codes.map((code) => OUTCOMES.get(code) ?? 'changed'));
     }
@@ -128,25 +138,23 @@ export class RedisLedgerStore implements LedgerStore {
     if (some.length === 0) return;
     await strikeScript.run(
       this.#redis,
-      some.flatMap(({ user }) => [this.#keys.ledger(user), this.#keys.pending(user)]),
+      some.map(({ user }) => this.#keys.ledger(user)),
       some.flatMap(({ ids }) => [ids.length, ...ids]),
     );
   }
 
   async scan(cursor: string): Promise<{ cursor: string | undefined; users: string[] }> {
-    // Two kinds of key after each other: the cursor says which.
-    const kind = cursor.startsWith('pending ') ? 'pending' : 'ledger';
-    const from = kind === 'pending' ? cursor.slice('pending '.length) : cursor || '0';
     const [next, keys] = await this.#redis.scan(
-      from,
+      cursor || '0',
       'MATCH',
-      this.#keys.patternOf(kind),
+      this.#keys.ledgerPattern,
       'COUNT',
       SCAN_COUNT,
     );
-    const users = keys.map((key) => this.#keys.userOf(kind, key));
-    if (kind === 'ledger') return { cursor: next === '0' ? 'pending 0' : next, users };
-    return { cursor: next === '0' ? undefined : `pending ${next}`, users };
+    return {
+      cursor: next === '0' ? undefined : next,
+      users: keys.map((key) => this.#keys.ledgerUser(key)),
+    };
   }
 
   async quarantine(entries: readonly Quarantined[]): Promise<Quarantined[]> {
@@ -192,34 +200,61 @@ export class RedisLedgerStore implements LedgerStore {
   }
 }
 
+/** The ledger and, each on a line of its own, the events that are then pending: their ids stand before them for strike.lua. */
+function storedText({ reading, ledger, events }: LedgerWrite): string {
+  let text = versionAfter(reading.version) + encodeLedger(ledger);
+  for (const pending of [reading.pending, events])
+    for (const event of pending) text += `\n${event.id} ${packEvent(event)}`;
+  return text;
+}
+
+function versionAfter(version: string): string {
+  return ((Number.parseInt(version || '0', 16) + 1) % 2 ** 32).toString(16).padStart(8, '0');
+}
+
+/** Undefined if somebody else wrote there. */
+function parseStored(
+  user: string,
+  text: string,
+): { ledger: Ledger; pending: AnyEvent[] } | undefined {
+  try {
+    const [json = '', ...lines] = text.slice(VERSION_LENGTH).split('\n');
+    const ledger = decodeLedger(json);
+    const pending = lines.map((line) => {
+      const idEnds = line.indexOf(' ');
+      return unpackEvent(user, line.slice(0, idEnds), line.slice(idEnds));
+    });
+    return ledger && { ledger, pending };
+  } catch {
+    return undefined;
+  }
+}
+
 function toReading(user: string, row: Row, now: number): Reading {
-  const [fault, exists, pttl, optedOutAt, digest, ledgerText, pending, ...values] = row;
+  const [fault, pttl, optedOutAt, digest, stored, ...values] = row;
   const fields: Partial<Record<PolicyField, string>> = {};
   for (const [index, name] of POLICY_FIELDS.entries()) {
     const value = values[index];
     if (value !== null && value !== undefined) fields[name] = value;
   }
-  const ledger = ledgerText === null ? undefined : decodeLedger(ledgerText.slice(HEAD_LENGTH));
-  const events = readPending(pending);
-  const unreadable: Problem | undefined =
-    (ledgerText !== null && ledger === undefined) || !events
-      ? {
-          reason: 'ledger_unreadable',
-          detail: 'the ledger of this user is not what Rekindle wrote; delete it to start anew',
-        }
-      : undefined;
+  const found = stored === null ? undefined : parseStored(user, stored);
   return {
     user,
-    fields: exists === 1 ? fields : undefined,
-    problem: unreadable ?? problemOf(fault),
+    fields: pttl === NO_KEY ? undefined : fields,
+    problem: stored !== null && !found ? UNREADABLE : problemOf(fault),
     expiresAt: pttl >= 0 ? now + pttl : undefined,
     optedOutAt: optedOutAt === null ? undefined : Number(optedOutAt),
     digest,
-    ledger,
-    version: ledgerText === null ? '' : ledgerText.slice(0, HEAD_LENGTH),
-    pending: events ?? [],
+    ledger: found?.ledger,
+    version: stored === null ? '' : stored.slice(0, VERSION_LENGTH),
+    pending: found?.pending ?? [],
   };
 }
+
+const UNREADABLE: Problem = {
+  reason: 'ledger_unreadable',
+  detail: 'the ledger of this user is not what Rekindle wrote; delete it to start anew',
+};
 
 function problemOf(fault: string): Problem | undefined {
   const [reason, value = ''] = fault.split(':');
@@ -235,19 +270,5 @@ function problemOf(fault: string): Problem | undefined {
       return { reason, detail: `the field ${value} has more than 4096 bytes` };
     default:
       return undefined;
-  }
-}
-
-/** A hash keeps no order; the sequence does. Undefined if somebody else wrote there. */
-function readPending(flat: readonly string[]): AnyEvent[] | undefined {
-  try {
-    const events = flat
-      .filter((_text, index) => index % 2 === 1)
-      .map((text) => JSON.parse(text) as AnyEvent);
-    return events.length < 2
-      ? events
-      : events.sort((a, b) => (a.sequence < b.sequence ? -1 : Number(a.sequence > b.sequence)));
-  } catch {
-    return undefined;
   }
 }

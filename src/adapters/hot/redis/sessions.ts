@@ -87,16 +87,11 @@ export class RedisSessions implements Sessions {
 
   async #send(batch: readonly QueuedWrite[]): Promise<void> {
     const { thresholdMs, ttlMs, window, manage } = this.#options;
-    const keys = [this.#keys.agenda];
+    const keys = [this.#keys.agenda, this.#keys.optouts];
     const args: (string | number)[] = [thresholdMs, ttlMs, window];
     for (const { write } of batch) {
       const { user, at, now = at, fields = {}, messages = [], cart } = write;
-      keys.push(
-        this.#keys.session(user),
-        this.#keys.messages(user),
-        this.#keys.overflow(user),
-        this.#keys.optout(user),
-      );
+      keys.push(this.#keys.session(user), this.#keys.messages(user), this.#keys.overflow(user));
       const pairs = Object.entries(fields).flat();
       if (cart) pairs.push('cart', cart.json);
       args.push(user, at, now, formatInstant(at), flagsOf(write, manage), cart?.digest ?? '');

@@ -1,81 +1,73 @@
--- Writes the ledgers of a batch of users with their new events, each under three conditions.
+-- Writes the ledgers of a batch of users, each under three conditions.
 --
--- KEYS  1 leased, 2 quarantine (by time), 3 quarantine (details); then per user: session, optout, ledger, pending
+-- KEYS  1 leased, 2 optouts, 3 quarantine (by time), 4 quarantine (details); then per user: session, ledger
 -- ARGV  1 instant until which the lease must still run, 2 end of the claim's lease, 3 TTL of ledgers in ms,
---       4 largest cart, 5 most users in quarantine, 6 number n of guards, then n names, see sight.lua; then per user:
---       user, digest, head of the ledger that was read, ledger, quarantine ('' as it is, '-' leave, else the detail),
---       its instant, number m of events, then m x (id, event)
+--       4 largest cart, 5 most users in quarantine, 6-10 names of the fields that decide, see sight.lua; then per user:
+--       user, digest, version of the ledger that was read, ledger with its pending events; then per user that moves into
+--       quarantine or out of it: its place in the batch, the detail or '' to leave, its instant
 -- Returns one code per user: COMMITTED, CHANGED or LEASE_LOST. Stops early like read.lua.
 -- Guarantee: a ledger is written only while the claim's lease lives, and only if neither session nor ledger has
--- changed since they were read; events and ledger are written together.
+-- changed since they were read; events and ledger are one text.
 --@include sight.lua
---@include ledger-head.lua
 
 local COMMITTED, CHANGED, LEASE_LOST = 1, 0, -1
 local BYTES_MAX = 524288
+local VERSION = 8
 
-local leased, quarantine, details = KEYS[1], KEYS[2], KEYS[3]
-local mustRunUntil, leasedUntil, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-local maxCart, maxQuarantined, names = tonumber(ARGV[4]), tonumber(ARGV[5]), {}
-for i = 1, tonumber(ARGV[6]) do names[i] = ARGV[6 + i] end
+local leased, optouts, quarantine, details = unpack(KEYS, 1, 4)
+local mustRunUntil, leasedUntil, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local maxCart, maxQuarantined, names = tonumber(ARGV[4]), tonumber(ARGV[5]), { unpack(ARGV, 6, 10) }
+local count, first = (#KEYS - 4) / 2, 11
 
--- Where each user's arguments begin, and all that can be read in one command for all of them.
-local starts, users, wanted = {}, {}, {}
-local at = 7 + #names
-for keyAt = 4, #KEYS, 4 do
-  starts[#starts + 1] = at
-  users[#users + 1] = ARGV[at]
-  wanted[#wanted + 1] = KEYS[keyAt + 1]
-  wanted[#wanted + 1] = KEYS[keyAt + 2]
-  at = at + 7 + 2 * tonumber(ARGV[at + 6])
+-- All that can be had in one command for all users. An absolute expiry spares Redis the rewriting of a relative one.
+local users, ledgers = {}, {}
+for n = 1, count do
+  users[n] = ARGV[first + 4 * (n - 1)]
+  ledgers[n] = KEYS[2 * n + 4]
 end
 local leases = redis.call('ZMSCORE', leased, unpack(users))
-local found = redis.call('MGET', unpack(wanted))
-
-local function moveQuarantine(user, detail, since)
-  if detail == '-' then
-    redis.call('ZREM', quarantine, user)
-    redis.call('HDEL', details, user)
-    return
-  end
-  redis.call('ZADD', quarantine, since, user)
-  redis.call('HSET', details, user, detail)
-  local over = redis.call('ZCARD', quarantine) - maxQuarantined
-  if over <= 0 then return end
-  local oldest = redis.call('ZPOPMIN', quarantine, over)
-  for i = 1, #oldest, 2 do redis.call('HDEL', details, oldest[i]) end
-end
+local stored = redis.call('MGET', unpack(ledgers))
+local optedOut = redis.call('HMGET', optouts, unpack(users))
+local time = redis.call('TIME')
+local expiresAt = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ttl)
 
 local function commit(n)
-  local keyAt, argAt = 4 * n, starts[n]
-  local lease = tonumber(leases[n] or nil)
+  local lease, argAt = tonumber(leases[n] or nil), first + 4 * (n - 1)
   if lease ~= leasedUntil or lease <= mustRunUntil then return LEASE_LOST, 0 end
-  local head, optedOutAt, ledger = ARGV[argAt + 2], found[2 * n - 1], found[2 * n]
-  if ledger then
-    if ledger:sub(1, HEAD) ~= head then return CHANGED, 0 end
-  elseif head ~= '' or redis.call('EXISTS', KEYS[keyAt + 2]) == 1 then
+  local seen, version, ledger, text = ARGV[argAt + 1], ARGV[argAt + 2], ledgers[n], stored[n]
+  if text then
+    if text:sub(1, VERSION) ~= version then return CHANGED, 0 end
+  elseif version ~= '' or redis.call('EXISTS', ledger) == 1 then
     return CHANGED, 0
   end
-  local _, _, _, digest, bytes = sight(KEYS[keyAt], optedOutAt, maxCart, names, #names)
-  if digest ~= ARGV[argAt + 1] then return CHANGED, bytes end
-  local events, mark = tonumber(ARGV[argAt + 6]), ledger and ledger:sub(HEAD, HEAD)
-  -- A ledger that was deleted or ran out may have left events behind.
-  if not mark then mark = redis.call('EXISTS', KEYS[keyAt + 3]) == 1 and PENDING or STRUCK end
-  if events > 0 then
-    local added = redis.pcall('HSET', KEYS[keyAt + 3], unpack(ARGV, argAt + 7, argAt + 6 + 2 * events))
-    if type(added) == 'table' then return CHANGED, bytes end
-    mark = PENDING
-  end
-  redis.call('SET', KEYS[keyAt + 2], headAfter(head, mark) .. ARGV[argAt + 3], 'PX', ttl)
-  if ARGV[argAt + 4] ~= '' then moveQuarantine(users[n], ARGV[argAt + 4], ARGV[argAt + 5]) end
+  local hashed = seen:sub(1, 1) == '#'
+  local measure = hashed or seen:sub(1, 1) == 'c'
+  local _, _, digest, bytes = sight(KEYS[2 * n + 3], optedOut[n], names, maxCart, measure)
+  if hashed then digest = '#' .. redis.sha1hex(digest) end
+  if digest ~= seen then return CHANGED, bytes end
+  redis.call('SET', ledger, ARGV[argAt + 3], 'PXAT', expiresAt)
   return COMMITTED, bytes
 end
 
 local codes, total = {}, 0
-for n = 1, #users do
+for n = 1, count do
   local code, bytes = commit(n)
   codes[n] = code
   total = total + bytes
   if total > BYTES_MAX then break end
+end
+
+for at = first + 4 * count, #ARGV, 3 do
+  local n, detail, since = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
+  if codes[n] == COMMITTED and detail == '' then
+    redis.call('ZREM', quarantine, users[n])
+    redis.call('HDEL', details, users[n])
+  elseif codes[n] == COMMITTED then
+    redis.call('ZADD', quarantine, since, users[n])
+    redis.call('HSET', details, users[n], detail)
+    local over = redis.call('ZCARD', quarantine) - maxQuarantined
+    local oldest = over > 0 and redis.call('ZPOPMIN', quarantine, over) or {}
+    for i = 1, #oldest, 2 do redis.call('HDEL', details, oldest[i]) end
+  end
 end
 return codes

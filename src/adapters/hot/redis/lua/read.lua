@@ -1,8 +1,10 @@
--- Reads session, opt-out, ledger and pending events of a batch of users, for a look.
+-- Reads session, opt-out and ledger of a batch of users, for a look.
 --
--- KEYS  per user: session, optout, ledger, pending
--- ARGV  1 largest cart that is read, in bytes; 2 number of guards; 3.. names of the fields to read, see sight.lua
--- Returns one row per user: {fault, exists, pttl, optedOutAt, digest, ledger, {id, event, ...}, values...}
+-- KEYS  1 optouts; then per user: session, ledger
+-- ARGV  1 largest cart that is read, in bytes; 2 longest digest that is given as it is; 3 number n of fields, then n names,
+--       see sight.lua; then per user: user
+-- Returns one row per user: {fault, pttl (-2: no session), optedOutAt, digest, ledger, values...}, without the values
+-- that are missing at its end
 -- Guarantee: each row is one moment of that user. Stops early, with fewer rows than users, once it has read so much
 -- that a longer run would hold others up; the caller asks again for the rest.
 --@include sight.lua
@@ -10,32 +12,25 @@
 -- 540 KB in nine carts took 2.7 ms with hashing on the machine of docs/performance.md.
 local BYTES_MAX = 524288
 
-local maxCart, guards, names = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
-for i = 3, #ARGV do names[#names + 1] = ARGV[i] end
+local maxCart, digestMax, names = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
+local fields = tonumber(ARGV[3])
+for i = 1, fields do names[i] = ARGV[3 + i] end
 
-local wanted = {}
-for i = 1, #KEYS, 4 do
-  wanted[#wanted + 1] = KEYS[i + 1]
-  wanted[#wanted + 1] = KEYS[i + 2]
-end
-local found = redis.call('MGET', unpack(wanted))
+local ledgers = {}
+for i = 3, #KEYS, 2 do ledgers[#ledgers + 1] = KEYS[i] end
+local stored = redis.call('MGET', unpack(ledgers))
+local optouts = redis.call('HMGET', KEYS[1], unpack(ARGV, 4 + fields))
 
 local rows, total = {}, 0
-for i = 1, #KEYS, 4 do
-  local optedOutAt, ledger = found[(i + 1) / 2], found[(i + 3) / 2]
-  local fault, exists, values, digest, bytes = sight(KEYS[i], optedOutAt, maxCart, names, guards)
-  local pending = {}
-  if not ledger then
-    -- MGET passes over what is no text: then it is no ledger of ours.
-    if redis.call('EXISTS', KEYS[i + 2]) == 1 then ledger = 'no text' end
-    pending = redis.pcall('HGETALL', KEYS[i + 3])
-  elseif ledger:byte(9) == 43 then
-    pending = redis.pcall('HGETALL', KEYS[i + 3])
-  end
-  if pending.err then ledger, pending = 'no events', {} end
-  rows[#rows + 1] = {
-    fault, exists, redis.call('PTTL', KEYS[i]), optedOutAt, digest, ledger, pending, unpack(values, 1, #names),
-  }
+for n, ledger in ipairs(ledgers) do
+  local session, text = KEYS[2 * n], stored[n]
+  local fault, values, digest, bytes = sight(session, optouts[n], names, maxCart, true)
+  if #digest > digestMax then digest = '#' .. redis.sha1hex(digest) end
+  -- MGET passes over what is no text: then it is no ledger of ours.
+  if not text and redis.call('EXISTS', ledger) == 1 then text = '' end
+  local last = #values
+  while last > 0 and not values[last] do last = last - 1 end
+  rows[n] = { fault, redis.call('PTTL', session), optouts[n], digest, text, unpack(values, 1, last) }
   total = total + bytes
   if total > BYTES_MAX then break end
 end

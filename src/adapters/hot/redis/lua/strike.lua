@@ -1,28 +1,46 @@
 -- Strikes published events from the pending ones of a batch of users.
 --
--- KEYS  per user: ledger, pending
+-- KEYS  per user: ledger
 -- ARGV  per user: number n of ids, then n ids
 -- Returns the number of events struck.
 -- Guarantee: exactly these ids go, whatever was added meanwhile; where any went, the ledger's version moves on, so that
--- a commit based on the earlier state fails.
---@include ledger-head.lua
+-- a commit based on the earlier state fails. The TTL stays.
 
-local ledgers = {}
-for i = 1, #KEYS, 2 do ledgers[#ledgers + 1] = KEYS[i] end
-local found = redis.call('MGET', unpack(ledgers))
+local VERSION = 8
 
-local struck, at = 0, 1
-for i, ledger in ipairs(ledgers) do
-  local pending, n = KEYS[2 * i], tonumber(ARGV[at])
-  local gone = redis.pcall('HDEL', pending, unpack(ARGV, at + 1, at + n))
-  -- What is no hash holds no events.
-  if type(gone) == 'table' then gone = 0 end
+local function versionAfter(version)
+  return string.format('%08x', ((tonumber(version, 16) or 0) + 1) % 4294967296)
+end
+
+-- A ledger is 8 hex digits of its version and JSON, then a line 'id event' for each pending event; JSON holds no line
+-- break.
+local function without(text, ids)
+  local struck, ends = 0, text:find('\n', 1, true)
+  if not ends then return 0 end
+  local kept = versionAfter(text:sub(1, VERSION)) .. text:sub(VERSION + 1, ends - 1)
+  while ends do
+    local from = ends
+    ends = text:find('\n', from + 1, true)
+    local id = text:sub(from + 1, (text:find(' ', from, true) or from) - 1)
+    if ids[id] then
+      struck = struck + 1
+    else
+      kept = kept .. text:sub(from, ends and ends - 1)
+    end
+  end
+  return struck, kept
+end
+
+local stored = redis.call('MGET', unpack(KEYS))
+local total, at = 0, 1
+for i, ledger in ipairs(KEYS) do
+  local ids, n = {}, tonumber(ARGV[at])
+  for j = at + 1, at + n do ids[ARGV[j]] = true end
   at = at + n + 1
-  struck = struck + gone
-  -- Moved on in place, so that the TTL stays.
-  if gone > 0 and found[i] then
-    local left = redis.call('EXISTS', pending) == 1
-    redis.call('SETRANGE', ledger, 0, headAfter(found[i], left and PENDING or STRUCK))
+  if stored[i] then
+    local struck, kept = without(stored[i], ids)
+    if struck > 0 then redis.call('SET', ledger, kept, 'KEEPTTL') end
+    total = total + struck
   end
 end
-return struck
+return total

@@ -1,6 +1,6 @@
 -- Applies the library's writes to sessions: hash, window, overflow, token count, TTL, opt-out and agenda in step.
 --
--- KEYS  1 agenda; then per write: session, messages, overflow, optout
+-- KEYS  1 agenda, 2 optouts; then per write: session, messages, overflow
 -- ARGV  1 first threshold in ms, 2 TTL in ms, 3 window; then per write:
 --       user, instant in ms, now in ms, the instant as text, flags, cart digest, number n of fields,
 --       n × (name, value), number m of messages, m messages
@@ -21,7 +21,7 @@ local CHUNK = 1000
 -- Facts about the user, which a session that was ended hands on to the next.
 local OF_THE_USER = { 'consent', 'phone', 'timezone', 'language' }
 
-local agenda = KEYS[1]
+local agenda, optouts = KEYS[1], KEYS[2]
 local threshold, ttl, window = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 
 local function toMs(text)
@@ -102,7 +102,7 @@ local function flagsOf(text)
 end
 
 local function write(keyAt, argAt, fieldCount, messagesAt, messageCount)
-  local session, messages, overflow, optout = KEYS[keyAt], KEYS[keyAt + 1], KEYS[keyAt + 2], KEYS[keyAt + 3]
+  local session, messages, overflow = KEYS[keyAt], KEYS[keyAt + 1], KEYS[keyAt + 2]
   local user, atText, nowText, instant, flags, digest = unpack(ARGV, argAt, argAt + 5)
   local at, now, has = tonumber(atText), tonumber(nowText), flagsOf(flags)
 
@@ -134,7 +134,7 @@ local function write(keyAt, argAt, fieldCount, messagesAt, messageCount)
     redis.call('DEL', session, messages)
     marks = nil
   end
-  if has.x then redis.call('SET', optout, atText) end
+  if has.x then redis.call('HSET', optouts, user, atText) end
   local exists = marks or foreign
   if not exists and (has.x or has.e) and not has.a then
     redis.call('ZADD', agenda, 'LT', nowText, user)
@@ -184,7 +184,7 @@ local function write(keyAt, argAt, fieldCount, messagesAt, messageCount)
 end
 
 local results, at = {}, 4
-for keyAt = 2, #KEYS, 4 do
+for keyAt = 3, #KEYS, 3 do
   local fieldCount = tonumber(ARGV[at + 6])
   local messagesAt = at + 8 + 2 * fieldCount
   local messageCount = tonumber(ARGV[messagesAt - 1])
