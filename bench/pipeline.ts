@@ -8,7 +8,7 @@ import type { Bench } from './harness.ts';
 import { inChunks } from './harness.ts';
 
 /** Loops of a replica, as in src/abandonment/watcher.ts. */
-const LOOPS = Number(process.env['LOOPS'] ?? 2);
+const LOOPS = 2;
 
 /** The real pipeline without its timers: looks are made when the bench says so. */
 export class Pipeline implements AsyncDisposable {

@@ -86,7 +86,6 @@ export async function openHot(
     sessions,
     agenda: new RedisAgenda(redis, keys, { leaseMs: config.leaseMs }),
     ledgers: new RedisLedgerStore(redis, keys, {
-      ledgerTtlMs: config.ledgerTtlMs,
       maxCart: config.maxCartBytes,
       leaseMarginMs: config.leaseMs * LEASE_MARGIN,
       maxQuarantined: QUARANTINE_MAX,
@@ -182,6 +181,7 @@ export function lookSettings(config: Config, hot: Pick<Hot, 'sessions'>): LookSe
     cooldownMs: config.cooldownMs,
     minCartValue: config.minCartValue,
     demoteLeadMs: config.demoteLeadMs,
+    ledgerTtlMs: config.ledgerTtlMs,
     quietHours: config.quietHours,
     timezone: config.timezone,
     prefix: config.prefix,

@@ -11,6 +11,8 @@ export interface PolicySettings {
   readonly minCartValue: number;
   /** How long before its TTL a session of others is copied; half the TTL where that is shorter. */
   readonly demoteLeadMs: number;
+  /** How long what is known of a user is kept after the last activity, once session and episode are gone. */
+  readonly ledgerTtlMs: number;
 }
 
 export type CancelReason = 'resumed' | Exclude<CloseReason, 'cooled_down'>;

@@ -128,25 +128,25 @@ export class Looker {
     const outcomes = writes.length > 0 ? await ledgers.commit(claim, writes, clock.now()) : [];
     const refused = new Set<string>();
     let changed = 0;
-    for (const [index, { reading, quarantine }] of writes.entries()) {
+    writes.forEach(({ reading, quarantine }, index) => {
       const outcome = outcomes[index] ?? 'changed';
       if (outcome === 'committed') {
         this.#tellQuarantine(reading, quarantine);
-        continue;
+        return;
       }
       refused.add(reading.user);
       // Whose lease is lost is somebody else's to settle; whose session changed is looked at again at once.
       if (outcome === 'lease_lost') next.delete(reading.user);
       else next.set(reading.user, clock.now());
       if (outcome === 'changed') changed += 1;
-    }
+    });
     this.#observe('looked', { users: judged.length, changed, leaseLost: refused.size - changed });
     const kept = judged.filter(({ reading }) => !refused.has(reading.user));
     await this.#quarantineUnwritable(kept, clock.now());
     await this.#adopt(kept, clock.now());
     return kept.map(({ reading, events }) => ({
       user: reading.user,
-      events: [...reading.pending, ...events],
+      events: reading.pending.length > 0 ? [...reading.pending, ...events] : events,
     }));
   }
 

@@ -31,6 +31,7 @@ export interface ReconcileReport {
  * Goes over all sessions and ledgers and arms what the agenda may have missed: touches while notifications were off or
  * lost, what a restart of the store forgot. A user with something pending or to be recorded is armed now, one with
  * nothing new as the policy says; arming never moves an earlier look, so it never costs a look that finds nothing.
+ * Ledgers that are spent are swept.
  *
  * @param options.fullSpeed without pauses: after notifications were lost; else in the background, at a bounded rate
  */
@@ -58,7 +59,9 @@ export async function reconcile(
     for (let from = 0; from < found.length && signal?.aborted !== true; from += READ_BATCH) {
       const now = clock.now();
       const readings = await ledgers.read(found.slice(from, from + READ_BATCH), now);
-      armed += await arm(ports, settings, readings.filter(which), now);
+      const some = readings.filter(which);
+      await ledgers.forget(some.filter((reading) => isSpent(reading, settings, now)));
+      armed += await arm(ports, settings, some, now);
       users += readings.length;
       await pause();
     }
@@ -90,6 +93,18 @@ export async function reconcile(
     observe('reconciled', report);
   }
   return report;
+}
+
+/** Nothing is open, nothing is to be told, and nobody was there for longer than it is to be remembered. */
+function isSpent(
+  { fields, problem, ledger, pending }: Reading,
+  settings: PolicySettings,
+  now: number,
+): boolean {
+  if (fields ?? problem ?? ledger?.episode ?? ledger?.copyAt) return false;
+  return (
+    ledger !== undefined && pending.length === 0 && now - ledger.activityAt > settings.ledgerTtlMs
+  );
 }
 
 async function arm(

@@ -63,7 +63,13 @@ export interface LedgerStore {
     published: readonly { readonly user: string; readonly ids: readonly string[] }[],
   ): Promise<void>;
 
-  /** The users that have a ledger or pending events, a page at a time; a user may be named twice. */
+  /**
+   * Deletes the ledgers of these readings, but for those that have changed since.
+   * @returns how many were deleted
+   */
+  forget(readings: readonly Reading[]): Promise<number>;
+
+  /** The users that have a ledger, a page at a time; a user may be named twice. */
   scan(
     cursor: string,
   ): Promise<{ readonly cursor: string | undefined; readonly users: readonly string[] }>;

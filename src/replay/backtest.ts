@@ -132,8 +132,9 @@ class Trial {
       stagesMs: [idleMs],
       cooldownMs: options.cooldownMs ?? DEFAULT_COOLDOWN_MS,
       minCartValue: 0,
-      // For sessions of others; here the library writes them.
+      // For sessions of others; here the library writes them. And nobody reconciles.
       demoteLeadMs: 0,
+      ledgerTtlMs: Infinity,
     };
   }
 

@@ -511,13 +511,11 @@ export function hotContract(
       }
     });
 
-    test('a ledger has a life of its own, and its pending events have the same', async () => {
-      const hot = await makeHot({ ledgerTtlMs: DAY_MS });
+    test('a ledger stays until it is told to go', async () => {
+      const hot = await makeHot();
       const { claim, reading } = await claimed(hot);
-      await commit(hot, claim, reading, { events: [anEvent('ann', 1)] });
-      expectWithin(await hot.raw.pttl(hot.keys.ledger('ann')), DAY_MS, SECOND_MS);
-      await hot.ledgers.strike([{ user: 'ann', ids: ['ann-1'] }]);
-      expectWithin(await hot.raw.pttl(hot.keys.ledger('ann')), DAY_MS, SECOND_MS);
+      await commit(hot, claim, reading);
+      expect(await hot.raw.pttl(hot.keys.ledger('ann'))).toBe(Number.POSITIVE_INFINITY);
     });
   });
 
@@ -532,7 +530,7 @@ export function hotContract(
     });
 
     test('the ledger’s version moves on, and nothing else of it', async () => {
-      const hot = await makeHot({ ledgerTtlMs: DAY_MS });
+      const hot = await makeHot();
       const { claim, reading } = await claimed(hot);
       await commit(hot, claim, reading, { events: [anEvent('ann', 1)] });
       const before = await readOne(hot, 'ann');
@@ -541,7 +539,6 @@ export function hotContract(
       expect(after.version).not.toBe(before.version);
       expect(after.ledger).toEqual(before.ledger);
       expect(await commit(hot, claim, before)).toBe('changed');
-      expectWithin(await hot.raw.pttl(hot.keys.ledger('ann')), DAY_MS, SECOND_MS);
     });
 
     test('striking what is not there changes nothing', async () => {
@@ -569,6 +566,30 @@ export function hotContract(
       await hot.raw.rpush(hot.keys.ledger('ann'), 'x');
       await hot.ledgers.strike(['ann', 'bob'].map((user) => ({ user, ids: [`${user}-1`] })));
       expect((await readOne(hot, 'bob')).pending).toEqual([]);
+    });
+  });
+
+  describe(`${name}: forgetting a ledger`, () => {
+    test('deletes it, and leaves alone what changed since it was read', async () => {
+      const hot = await makeHot();
+      const found = [];
+      for (const user of ['ann', 'bob', 'cleo']) {
+        const { claim, reading } = await claimed(hot, user);
+        await commit(hot, claim, reading, { events: [anEvent(user, 1)] });
+        found.push(await readOne(hot, user));
+        if (user === 'bob') await commit(hot, claim, await readOne(hot, user));
+        if (user === 'cleo') await hot.ledgers.strike([{ user, ids: ['cleo-1'] }]);
+      }
+      expect(await hot.ledgers.forget([...found, await readOne(hot, 'nobody')])).toBe(1);
+      expect(await allOf((cursor) => hot.ledgers.scan(cursor))).toEqual(new Set(['bob', 'cleo']));
+      expect(await hot.ledgers.forget([])).toBe(0);
+    });
+
+    test('one that cannot be read stays', async () => {
+      const hot = await makeHot();
+      await hot.raw.rpush(hot.keys.ledger('ann'), 'x');
+      expect(await hot.ledgers.forget([await readOne(hot, 'ann')])).toBe(0);
+      expect(await allOf((cursor) => hot.ledgers.scan(cursor))).toEqual(new Set(['ann']));
     });
   });
 

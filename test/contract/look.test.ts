@@ -527,6 +527,30 @@ describe('reconcile', () => {
     expect(world.observed.looked).toHaveLength(looked!);
   });
 
+  test('sweeps what is known of a user once nobody needs it, and not before', async () => {
+    const { raw, keys, ledgers } = world.hot;
+    const app = world.application('library');
+    for (const user of ['gone', 'here', 'waiting']) await app.acts(user, [SHIRT]);
+    await world.runFor(FIRST);
+    await raw.del(keys.session('gone'));
+    await world.reconcile();
+    await world.runFor(0);
+    world.bus.away = true;
+    await raw.del(keys.session('waiting'));
+    await world.reconcile();
+    await world.runFor(0);
+    world.outage(POLICY.ledgerTtlMs);
+    const known = async (): Promise<readonly string[]> => (await ledgers.scan('')).users.toSorted();
+    expect(await known()).toEqual(['gone', 'here', 'waiting']);
+    await world.reconcile();
+    expect(await known()).toEqual(['here', 'waiting']);
+    world.bus.away = false;
+    await world.runFor(HOUR_MS);
+    expect(world.bus.of('waiting')).toEqual(['announced 0', 'cancelled 0: ended']);
+    await world.reconcile();
+    expect(await known()).toEqual(['here']);
+  });
+
   test('finds pending events and open episodes whose agenda entry was lost', async () => {
     const app = world.application('library');
     await app.acts('pending', [SHIRT]);

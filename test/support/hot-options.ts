@@ -17,7 +17,6 @@ export interface HotOptions {
   readonly manage: boolean;
   readonly leaseMs: number;
   readonly leaseMarginMs: number;
-  readonly ledgerTtlMs: number;
   readonly maxCart: number;
   readonly maxQuarantined: number;
 }
@@ -33,7 +32,6 @@ export const HOT_DEFAULTS: HotOptions = {
   manage: false,
   leaseMs: 30 * SECOND_MS,
   leaseMarginMs: 3 * SECOND_MS,
-  ledgerTtlMs: 30 * DAY_MS,
   maxCart: 65_536,
   maxQuarantined: 10_000,
 };

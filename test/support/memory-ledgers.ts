@@ -155,7 +155,7 @@ export class MemoryLedgers implements LedgerStore {
     if ((type !== 'none' && type !== 'string') || version !== reading.version) return 'changed';
     if (this.#sight(user).digest !== reading.digest) return 'changed';
     const text = encode(nextVersion(version), ledger, [...reading.pending, ...events]);
-    this.#store.set(key, text, this.#options.ledgerTtlMs);
+    this.#store.set(key, text);
     if (quarantine === 'leave') this.#quarantine.delete(user);
     else if (quarantine) this.#quarantine.set(user, quarantine);
     while (this.#quarantine.size > this.#options.maxQuarantined) {
@@ -176,6 +176,16 @@ export class MemoryLedgers implements LedgerStore {
       if (!stored || !text || !left || left.length === stored.pending.length) continue;
       this.#store.replace(key, encode(nextVersion(text.slice(0, 8)), stored.ledger, left));
     }
+  }
+
+  async forget(readings: readonly Reading[]): Promise<number> {
+    const spent = readings.filter(({ user, version }) => {
+      const key = this.#keys.ledger(user);
+      const text = this.#store.typeOf(key) === 'string' ? this.#store.text(key) : undefined;
+      return version !== '' && text?.startsWith(version);
+    });
+    for (const { user } of spent) this.#store.del(this.#keys.ledger(user));
+    return spent.length;
   }
 
   async scan(): Promise<{ cursor: string | undefined; users: readonly string[] }> {

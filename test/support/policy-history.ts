@@ -84,7 +84,6 @@ export class PolicyHistory {
     this.#hot = memoryHot(() => this.#now, {
       thresholdMs: settings.stagesMs[0]!,
       demoteLeadMs: settings.demoteLeadMs,
-      ledgerTtlMs: 3_650 * DAY_MS,
     });
     this.#clock = { now: () => this.#now, sleep: () => Promise.resolve() };
     this.#library = new Activity(

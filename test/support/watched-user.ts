@@ -14,6 +14,7 @@ export const POLICY: PolicySettings = {
   cooldownMs: 7 * DAY_MS,
   minCartValue: 0,
   demoteLeadMs: HOUR_MS,
+  ledgerTtlMs: 90 * DAY_MS,
 };
 
 export const SHIRT = { product_id: 'shirt', quantity: 1, price: 20 };

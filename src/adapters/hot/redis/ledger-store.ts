@@ -27,6 +27,7 @@ type Row = [
 const readScript = new Script<Row[]>('read.lua');
 const commitScript = new Script<number[]>('commit.lua');
 const strikeScript = new Script<number>('strike.lua');
+const forgetScript = new Script<number>('forget.lua');
 
 /** What commit.lua returns. */
 const OUTCOMES: ReadonlyMap<number, CommitOutcome> = new Map([
@@ -35,11 +36,14 @@ const OUTCOMES: ReadonlyMap<number, CommitOutcome> = new Map([
   [-1, 'lease_lost'],
 ]);
 
-/** A ledger begins with its version in 8 hex digits, so that a script compares it without understanding the rest. */
+/** A ledger begins with its version, so that a script compares it without understanding the rest. */
 const VERSION_LENGTH = 8;
 
 /** A longer digest is hashed: 150 bytes are usual, and hashing them takes Redis as long as sending them thrice. */
 const DIGEST_MAX = 512;
+
+/** Where the values of the fields begin in a row. */
+const VALUES_FROM = 5;
 
 /** What PTTL says of a key that is not there. */
 const NO_KEY = -2;
@@ -48,7 +52,6 @@ const NO_KEY = -2;
 const SCAN_COUNT = 1_000;
 
 export interface LedgerStoreOptions {
-  readonly ledgerTtlMs: number;
   /** A larger cart is not read, in bytes. */
   readonly maxCart: number;
   /** Time that a lease must still have for a commit: what the clocks of two hosts may differ. */
@@ -87,8 +90,7 @@ export class RedisLedgerStore implements LedgerStore {
       const { maxCart } = this.#options;
       const args = [maxCart, digestMax, POLICY_FIELDS.length, ...POLICY_FIELDS, ...rest];
       const rows = await readScript.run(this.#redis, keys, args);
-      for (const [index, row] of rows.entries())
-        readings.push(toReading(rest[index] ?? '', row, now));
+      rows.forEach((row, index) => readings.push(toReading(rest[index] ?? '', row, now)));
     }
     return readings;
   }
@@ -99,7 +101,7 @@ export class RedisLedgerStore implements LedgerStore {
     now: number,
   ): Promise<CommitOutcome[]> {
     const outcomes: CommitOutcome[] = [];
-    const { ledgerTtlMs, maxCart, leaseMarginMs, maxQuarantined } = this.#options;
+    const { maxCart, leaseMarginMs, maxQuarantined } = this.#options;
     while (outcomes.length < writes.length) {
       const keys = [
         this.#keys.leased,
@@ -110,20 +112,19 @@ export class RedisLedgerStore implements LedgerStore {
       const args: (string | number)[] = [
         now + leaseMarginMs,
         claim.leasedUntil,
-        ledgerTtlMs,
         maxCart,
         maxQuarantined,
         ...GUARD_FIELDS,
       ];
       const moves: (string | number)[] = [];
-      for (const [index, write] of writes.slice(outcomes.length).entries()) {
+      writes.slice(outcomes.length).forEach((write, index) => {
         const { reading, quarantine } = write;
         const { user, digest, version } = reading;
         keys.push(this.#keys.session(user), this.#keys.ledger(user));
         args.push(user, digest, version, storedText(write));
         if (quarantine === 'leave') moves.push(index + 1, '', 0);
         else if (quarantine) moves.push(index + 1, JSON.stringify(quarantine), quarantine.at);
-      }
+      });
       args.push(...moves);
       const codes = await commitScript.run(this.#redis, keys, args);
       outcomes.push(...codes.map((code) => OUTCOMES.get(code) ?? 'changed'));
@@ -141,6 +142,13 @@ export class RedisLedgerStore implements LedgerStore {
       some.map(({ user }) => this.#keys.ledger(user)),
       some.flatMap(({ ids }) => [ids.length, ...ids]),
     );
+  }
+
+  async forget(readings: readonly Reading[]): Promise<number> {
+    if (readings.length === 0) return 0;
+    const keys = readings.map(({ user }) => this.#keys.ledger(user));
+    const versions = readings.map(({ version }) => version);
+    return forgetScript.run(this.#redis, keys, versions);
   }
 
   async scan(cursor: string): Promise<{ cursor: string | undefined; users: string[] }> {
@@ -208,8 +216,10 @@ function storedText({ reading, ledger, events }: LedgerWrite): string {
   return text;
 }
 
+/** Seven hex digits that a commit moves on, and one character that a strike does: see strike.lua. */
 function versionAfter(version: string): string {
-  return ((Number.parseInt(version || '0', 16) + 1) % 2 ** 32).toString(16).padStart(8, '0');
+  const commits = Number.parseInt(version.slice(0, -1) || '0', 16);
+  return `${((commits + 1) % 2 ** 28).toString(16).padStart(7, '0')}0`;
 }
 
 /** Undefined if somebody else wrote there. */
@@ -218,24 +228,27 @@ function parseStored(
   text: string,
 ): { ledger: Ledger; pending: AnyEvent[] } | undefined {
   try {
-    const [json = '', ...lines] = text.slice(VERSION_LENGTH).split('\n');
-    const ledger = decodeLedger(json);
+    const ends = text.indexOf('\n');
+    const ledger = decodeLedger(text.slice(VERSION_LENGTH, ends < 0 ? undefined : ends));
+    if (!ledger || ends < 0) return ledger && { ledger, pending: [] };
+    const lines = text.slice(ends + 1).split('\n');
     const pending = lines.map((line) => {
       const idEnds = line.indexOf(' ');
       return unpackEvent(user, line.slice(0, idEnds), line.slice(idEnds));
     });
-    return ledger && { ledger, pending };
+    return { ledger, pending };
   } catch {
     return undefined;
   }
 }
 
 function toReading(user: string, row: Row, now: number): Reading {
-  const [fault, pttl, optedOutAt, digest, stored, ...values] = row;
+  const [fault, pttl, optedOutAt, digest, stored] = row;
   const fields: Partial<Record<PolicyField, string>> = {};
-  for (const [index, name] of POLICY_FIELDS.entries()) {
-    const value = values[index];
-    if (value !== null && value !== undefined) fields[name] = value;
+  for (let at = VALUES_FROM; at < row.length; at += 1) {
+    const name = POLICY_FIELDS[at - VALUES_FROM];
+    const value = row[at];
+    if (name && typeof value === 'string') fields[name] = value;
   }
   const found = stored === null ? undefined : parseStored(user, stored);
   return {

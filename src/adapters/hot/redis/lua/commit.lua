@@ -1,8 +1,8 @@
 -- Writes the ledgers of a batch of users, each under three conditions.
 --
 -- KEYS  1 leased, 2 optouts, 3 quarantine (by time), 4 quarantine (details); then per user: session, ledger
--- ARGV  1 instant until which the lease must still run, 2 end of the claim's lease, 3 TTL of ledgers in ms,
---       4 largest cart, 5 most users in quarantine, 6-10 names of the fields that decide, see sight.lua; then per user:
+-- ARGV  1 instant until which the lease must still run, 2 end of the claim's lease, 3 largest cart, 4 most users in
+--       quarantine, 5-9 names of the fields that decide, see sight.lua; then per user:
 --       user, digest, version of the ledger that was read, ledger with its pending events; then per user that moves into
 --       quarantine or out of it: its place in the batch, the detail or '' to leave, its instant
 -- Returns one code per user: COMMITTED, CHANGED or LEASE_LOST. Stops early like read.lua.
@@ -15,11 +15,11 @@ local BYTES_MAX = 524288
 local VERSION = 8
 
 local leased, optouts, quarantine, details = unpack(KEYS, 1, 4)
-local mustRunUntil, leasedUntil, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local maxCart, maxQuarantined, names = tonumber(ARGV[4]), tonumber(ARGV[5]), { unpack(ARGV, 6, 10) }
-local count, first = (#KEYS - 4) / 2, 11
+local mustRunUntil, leasedUntil = tonumber(ARGV[1]), tonumber(ARGV[2])
+local maxCart, maxQuarantined, names = tonumber(ARGV[3]), tonumber(ARGV[4]), { unpack(ARGV, 5, 9) }
+local count, first = (#KEYS - 4) / 2, 10
 
--- All that can be had in one command for all users. An absolute expiry spares Redis the rewriting of a relative one.
+-- All that can be had in one command for all users.
 local users, ledgers = {}, {}
 for n = 1, count do
   users[n] = ARGV[first + 4 * (n - 1)]
@@ -28,8 +28,7 @@ end
 local leases = redis.call('ZMSCORE', leased, unpack(users))
 local stored = redis.call('MGET', unpack(ledgers))
 local optedOut = redis.call('HMGET', optouts, unpack(users))
-local time = redis.call('TIME')
-local expiresAt = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ttl)
+local writes = {}
 
 local function commit(n)
   local lease, argAt = tonumber(leases[n] or nil), first + 4 * (n - 1)
@@ -45,7 +44,8 @@ local function commit(n)
   local _, _, digest, bytes = sight(KEYS[2 * n + 3], optedOut[n], names, maxCart, measure)
   if hashed then digest = '#' .. redis.sha1hex(digest) end
   if digest ~= seen then return CHANGED, bytes end
-  redis.call('SET', ledger, ARGV[argAt + 3], 'PXAT', expiresAt)
+  writes[#writes + 1] = ledger
+  writes[#writes + 1] = ARGV[argAt + 3]
   return COMMITTED, bytes
 end
 
@@ -56,6 +56,8 @@ for n = 1, count do
   total = total + bytes
   if total > BYTES_MAX then break end
 end
+-- No TTL, for which there is no such command: a ledger that is spent is swept by reconcile.
+if #writes > 0 then redis.call('MSET', unpack(writes)) end
 
 for at = first + 4 * count, #ARGV, 3 do
   local n, detail, since = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
