@@ -1,14 +1,12 @@
 import { Announcer } from '../src/abandonment/announce.ts';
 import { Looker } from '../src/abandonment/look.ts';
+import { LOOK_LOOPS } from '../src/abandonment/watcher.ts';
 import { type Hot, lookSettings, openBus, openHot } from '../src/compose.ts';
 import type { Bus } from '../src/ports/bus.ts';
 import type { Clock } from '../src/ports/clock.ts';
 import { cartDigest } from '../src/model/cart.ts';
 import type { Bench } from './harness.ts';
 import { inChunks } from './harness.ts';
-
-/** Loops of a replica, as in src/abandonment/watcher.ts. */
-const LOOPS = 2;
 
 /** The real pipeline without its timers: looks are made when the bench says so. */
 export class Pipeline implements AsyncDisposable {
@@ -62,7 +60,7 @@ export class Pipeline implements AsyncDisposable {
   /** Looks until nobody is due. @returns how many users were looked at */
   async drain(): Promise<number> {
     const looked = await Promise.all(
-      Array.from({ length: LOOPS }, async () => {
+      Array.from({ length: LOOK_LOOPS }, async () => {
         let users = 0;
         for (;;) {
           const result = await this.#looker.lookOnce();

@@ -32,11 +32,8 @@ export interface LookPorts {
   readonly sessions: Sessions;
 }
 
-/**
- * Users a look takes at a time. A script over 250 users keeps Redis for 2 to 4 ms: 2.3 to read them, 4.3 to commit one event
- * each (see docs/performance.md).
- */
-export const LOOK_BATCH = 250;
+/** Users a look takes at a time: few enough that several batches keep Redis and the watcher busy in turn. */
+export const LOOK_BATCH = 64;
 
 /** After a fault of ours in judging one user: the others go on, and it is tried again when that may have been mended. */
 const FAULT_RETRY_MS = MINUTE_MS;

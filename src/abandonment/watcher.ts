@@ -45,8 +45,14 @@ export interface WatcherTools {
   readonly observe?: Observe;
 }
 
-/** Batches in hand at once: while one waits for Redis or the bus, another is judged. */
-const LOOK_LOOPS = 2;
+/** Loops that look whenever somebody is due. Two, so that one that waits for a slow bus leaves another. */
+const WATCHING_LOOPS = 2;
+
+/**
+ * Batches in hand at once while more are due than those take: some wait for Redis or the bus while another is judged.
+ * Draining 60,000 users, 2 loops of 250 users made 22,000 announcements a second and 8 of 64 made 28,000.
+ */
+export const LOOK_LOOPS = 8;
 
 /** Looks due within this time are taken together: at 5,000 due a second a batch is 25 users instead of one. */
 const GATHER_MS = 5;
@@ -93,7 +99,7 @@ export function createWatcher(
   const looker = new Looker(ports, announcer, settings, observe, (user, error) => {
     log.error({ user, err: error }, 'a user could not be judged; it is tried again in a minute');
   });
-  const looks = Array.from(
+  const looks: readonly Loop[] = Array.from(
     { length: LOOK_LOOPS },
     (_none, index) =>
       new Loop({
@@ -102,7 +108,11 @@ export function createWatcher(
         log,
         runOnce: async (signal): Promise<RunResult> => {
           const { users, nextDueAt } = await looker.lookOnce(signal);
-          if (users === LOOK_BATCH) return { sleepMs: 0 };
+          if (users === LOOK_BATCH) {
+            looks[index + 1]?.wake();
+            return { sleepMs: 0 };
+          }
+          if (index >= WATCHING_LOOPS) return { sleepMs: Infinity };
           const untilNextMs = (nextDueAt ?? Infinity) - clock.now();
           return { sleepMs: Math.min(IDLE_MS, Math.max(GATHER_MS, untilNextMs)) };
         },
@@ -153,7 +163,7 @@ export function createWatcher(
           },
           observe: (what, observation) => {
             observe(what, observation);
-            if (what === 'touched') for (const loop of looks) loop.wake();
+            if (what === 'touched') for (const loop of looks.slice(0, WATCHING_LOOPS)) loop.wake();
           },
         },
         signal,

@@ -22,12 +22,9 @@ export const POLICY_FIELDS = [
   'active_channel',
   'language',
   'current_intent',
-  'order_id',
   'last_inbound_at',
   'session_id',
-  'phone',
   'timezone',
-  'topic',
 ] as const;
 
 export type PolicyField = (typeof POLICY_FIELDS)[number];

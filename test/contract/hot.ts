@@ -201,7 +201,7 @@ export function hotContract(
         last_activity: '1800000000',
         cart: '[]',
         consent: '{"status":"yes"}',
-        phone: '',
+        timezone: '',
       };
       await raw.hset(keys.session('ann'), { ...fields, favourite_colour: 'green' });
       const [reading] = await ledgers.read(['ann'], T);
@@ -253,8 +253,8 @@ export function hotContract(
 
     test('another field of an absurd size is left out and said to be too large', async () => {
       const { ledgers, raw, keys } = await makeHot();
-      await raw.hset(keys.session('ann'), { last_activity: '5', phone: '1'.repeat(4_096) });
-      await raw.hset(keys.session('bob'), { last_activity: '5', phone: '1'.repeat(4_097) });
+      await raw.hset(keys.session('ann'), { last_activity: '5', timezone: '1'.repeat(4_096) });
+      await raw.hset(keys.session('bob'), { last_activity: '5', timezone: '1'.repeat(4_097) });
       const [ann, bob] = await ledgers.read(['ann', 'bob'], T);
       expect(ann?.problem).toBeUndefined();
       expect(bob?.problem?.reason).toBe('field_too_large');
@@ -358,7 +358,7 @@ export function hotContract(
       ],
       [
         'has an absurd field that does not',
-        (hot) => hot.raw.hset(hot.keys.session('ann'), { cart: '[]', phone: 'x'.repeat(5_000) }),
+        (hot) => hot.raw.hset(hot.keys.session('ann'), { cart: '[]', timezone: 'x'.repeat(5_000) }),
       ],
       [
         'has characters that are none',

@@ -312,7 +312,7 @@ describe('a hostile user id', () => {
     const hot = redisHot(redis);
     // Their messages would be each other's sessions: there one of the two is refused, with words.
     const users = HOSTILE.filter((user) => !user.endsWith(':messages'));
-    const fields = (user: string): Record<string, string> => ({ topic: `of ${user}` });
+    const fields = (user: string): Record<string, string> => ({ language: `of ${user}` });
     await Promise.all(
       users.map((user) =>
         hot.sessions.write({ user, at: T, activity: true, fields: fields(user) }),
@@ -321,7 +321,7 @@ describe('a hostile user id', () => {
     const claim = await hot.agenda.claim(T, 250);
     expect(new Set(claim.users)).toEqual(new Set(users));
     const readings = await hot.ledgers.read(claim.users, T);
-    for (const reading of readings) expect(reading.fields?.topic).toBe(`of ${reading.user}`);
+    for (const reading of readings) expect(reading.fields?.language).toBe(`of ${reading.user}`);
     const writes = readings.map((reading, index) => ({
       reading,
       ledger: { activityAt: T, sequence: index + 1, cart: reading.user },

@@ -15,12 +15,13 @@ import type {
 import type { Keys } from './keys.ts';
 import { Script } from './script.ts';
 
+/** As read.lua gives it: `digest` and `told` hold the values, or the digest is a hash and the values stand apart. */
 type Row = [
-  fault: string,
   pttl: number,
-  optedOutAt: string | null,
+  fault: string,
   digest: string,
   ledger: string | null,
+  told: string | null,
   ...values: (string | null)[],
 ];
 
@@ -39,11 +40,12 @@ const OUTCOMES: ReadonlyMap<number, CommitOutcome> = new Map([
 /** A ledger begins with its version, so that a script compares it without understanding the rest. */
 const VERSION_LENGTH = 8;
 
+/** What a digest consists of, and what stands for a value that is missing: see sight.lua. */
+const DIGEST_PARTS = 8;
+const MISSING = '\u0001';
+
 /** A longer digest is hashed: 150 bytes are usual, and hashing them takes Redis as long as sending them thrice. */
 const DIGEST_MAX = 512;
-
-/** Where the values of the fields begin in a row. */
-const VALUES_FROM = 5;
 
 /** What PTTL says of a key that is not there. */
 const NO_KEY = -2;
@@ -73,21 +75,24 @@ export class RedisLedgerStore implements LedgerStore {
 
   async read(users: readonly string[], now: number): Promise<Reading[]> {
     const readings = await this.#read(users, now, DIGEST_MAX);
-    // What is no UTF-8 comes back changed, and would seem to have changed at every commit.
-    const lossy = users.filter((_user, index) => readings[index]?.digest.includes('\uFFFD'));
-    if (lossy.length === 0) return readings;
-    const hashed = await this.#read(lossy, now, 0);
-    const byUser = new Map(hashed.map((reading) => [reading.user, reading]));
-    return readings.map((reading) => byUser.get(reading.user) ?? reading);
+    const garbled = users.filter((_user, index) => !readings[index]);
+    // What cannot be told apart in one text, or is no UTF-8, is asked for value by value, under a hash.
+    const apart = garbled.length > 0 ? await this.#read(garbled, now, 0) : [];
+    return readings.map((reading) => reading ?? apart.shift()).filter((reading) => !!reading);
   }
 
-  async #read(users: readonly string[], now: number, digestMax: number): Promise<Reading[]> {
-    const readings: Reading[] = [];
+  /** Undefined: to be read value by value. */
+  async #read(
+    users: readonly string[],
+    now: number,
+    digestMax: number,
+  ): Promise<(Reading | undefined)[]> {
+    const { maxCart } = this.#options;
+    const readings: (Reading | undefined)[] = [];
     while (readings.length < users.length) {
       const rest = users.slice(readings.length);
       const keys = [this.#keys.optouts];
       for (const user of rest) keys.push(this.#keys.session(user), this.#keys.ledger(user));
-      const { maxCart } = this.#options;
       const args = [maxCart, digestMax, POLICY_FIELDS.length, ...POLICY_FIELDS, ...rest];
       const rows = await readScript.run(this.#redis, keys, args);
       rows.forEach((row, index) => readings.push(toReading(rest[index] ?? '', row, now)));
@@ -242,26 +247,54 @@ function parseStored(
   }
 }
 
-function toReading(user: string, row: Row, now: number): Reading {
-  const [fault, pttl, optedOutAt, digest, stored] = row;
-  const fields: Partial<Record<PolicyField, string>> = {};
-  for (let at = VALUES_FROM; at < row.length; at += 1) {
-    const name = POLICY_FIELDS[at - VALUES_FROM];
-    const value = row[at];
-    if (name && typeof value === 'string') fields[name] = value;
-  }
+function toReading(user: string, row: Row, now: number): Reading | undefined {
+  const [pttl, fault, digest, stored] = row;
+  const sight = digest.startsWith('#') ? sightApart(row) : sightInOne(row);
+  if (!sight) return undefined;
   const found = stored === null ? undefined : parseStored(user, stored);
   return {
     user,
-    fields: pttl === NO_KEY ? undefined : fields,
+    fields: pttl === NO_KEY ? undefined : sight.fields,
     problem: stored !== null && !found ? UNREADABLE : problemOf(fault),
     expiresAt: pttl >= 0 ? now + pttl : undefined,
-    optedOutAt: optedOutAt === null ? undefined : Number(optedOutAt),
+    optedOutAt: sight.optedOutAt ? Number(sight.optedOutAt) : undefined,
     digest,
     ledger: found?.ledger,
     version: stored === null ? '' : stored.slice(0, VERSION_LENGTH),
     pending: found?.pending ?? [],
   };
+}
+
+interface Sight {
+  readonly optedOutAt: string | null | undefined;
+  readonly fields: Partial<Record<PolicyField, string>>;
+}
+
+function sightApart([, , , , optedOutAt, ...values]: Row): Sight {
+  const fields: Partial<Record<PolicyField, string>> = {};
+  POLICY_FIELDS.forEach((name, index) => {
+    const value = values[index];
+    if (typeof value === 'string') fields[name] = value;
+  });
+  return { optedOutAt, fields };
+}
+
+/** Undefined if a value holds a zero byte, or what is no UTF-8: as text it would seem to have changed at every commit. */
+function sightInOne([, , digest, , told]: Row): Sight | undefined {
+  const deciding = digest.split('\0');
+  const others = told?.split('\0') ?? [];
+  if (deciding.length !== DIGEST_PARTS || digest.includes('\uFFFD')) return undefined;
+  if (others.length !== POLICY_FIELDS.length - GUARD_FIELDS.length) return undefined;
+  const fields: Partial<Record<PolicyField, string>> = {};
+  GUARD_FIELDS.forEach((name, index) => {
+    const value = deciding[index + 2];
+    if (value !== undefined && value !== MISSING) fields[name] = value;
+  });
+  others.forEach((value, index) => {
+    const name = POLICY_FIELDS[index + GUARD_FIELDS.length];
+    if (name && value !== MISSING) fields[name] = value;
+  });
+  return { optedOutAt: deciding[1], fields };
 }
 
 const UNREADABLE: Problem = {

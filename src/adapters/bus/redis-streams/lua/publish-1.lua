@@ -23,8 +23,9 @@ end
 local used = worst and worst.behind + worst.dead or redis.call('XLEN', stream)
 local appended = math.max(0, math.min(count, cap - used))
 
+local call, ARGV = redis.call, ARGV
 for i = 2, 2 * appended, 2 do
-  redis.call('XADD', stream, '*', 'type', ARGV[i], 'event', ARGV[i + 1])
+  call('XADD', stream, '*', 'type', ARGV[i], 'event', ARGV[i + 1])
 end
 if appended == count then return {'published', appended, redis.call('XLEN', stream)} end
 if worst then return {'behind', appended, worst.name, worst.behind + appended, worst.dead} end

@@ -13,9 +13,12 @@
 local COMMITTED, CHANGED, LEASE_LOST = 1, 0, -1
 local BYTES_MAX = 524288
 local VERSION = 8
+-- How a digest begins: '#', or with the zero byte after no fault.
+local HASHED, NO_FAULT = 35, 0
 
+local KEYS, ARGV = KEYS, ARGV
 local leased, optouts, quarantine, details = unpack(KEYS, 1, 4)
-local mustRunUntil, leasedUntil = tonumber(ARGV[1]), tonumber(ARGV[2])
+local leasedUntil, livesOn = ARGV[2], tonumber(ARGV[2]) > tonumber(ARGV[1])
 local maxCart, maxQuarantined, names = tonumber(ARGV[3]), tonumber(ARGV[4]), { unpack(ARGV, 5, 9) }
 local count, first = (#KEYS - 4) / 2, 10
 
@@ -25,23 +28,25 @@ for n = 1, count do
   users[n] = ARGV[first + 4 * (n - 1)]
   ledgers[n] = KEYS[2 * n + 4]
 end
-local leases = redis.call('ZMSCORE', leased, unpack(users))
-local stored = redis.call('MGET', unpack(ledgers))
-local optedOut = redis.call('HMGET', optouts, unpack(users))
+local leases = call('ZMSCORE', leased, unpack(users))
+local stored = call('MGET', unpack(ledgers))
+local optedOut = call('HMGET', optouts, unpack(users))
 local writes = {}
 
 local function commit(n)
-  local lease, argAt = tonumber(leases[n] or nil), first + 4 * (n - 1)
-  if lease ~= leasedUntil or lease <= mustRunUntil then return LEASE_LOST, 0 end
+  if leases[n] ~= leasedUntil or not livesOn then return LEASE_LOST, 0 end
+  local argAt = first + 4 * (n - 1)
   local seen, version, ledger, text = ARGV[argAt + 1], ARGV[argAt + 2], ledgers[n], stored[n]
   if text then
     if text:sub(1, VERSION) ~= version then return CHANGED, 0 end
-  elseif version ~= '' or redis.call('EXISTS', ledger) == 1 then
+  elseif version ~= '' or call('EXISTS', ledger) == 1 then
     return CHANGED, 0
   end
-  local hashed = seen:sub(1, 1) == '#'
-  local measure = hashed or seen:sub(1, 1) == 'c'
-  local _, _, digest, bytes = sight(KEYS[2 * n + 3], optedOut[n], names, maxCart, measure)
+  local begins = seen:byte(1)
+  local hashed = begins == HASHED
+  local measure = hashed or begins ~= NO_FAULT
+  local _, _, digest = sight(KEYS[2 * n + 3], optedOut[n], names, maxCart, measure)
+  local bytes = #digest
   if hashed then digest = '#' .. redis.sha1hex(digest) end
   if digest ~= seen then return CHANGED, bytes end
   writes[#writes + 1] = ledger
@@ -57,19 +62,19 @@ for n = 1, count do
   if total > BYTES_MAX then break end
 end
 -- No TTL, for which there is no such command: a ledger that is spent is swept by reconcile.
-if #writes > 0 then redis.call('MSET', unpack(writes)) end
+if #writes > 0 then call('MSET', unpack(writes)) end
 
 for at = first + 4 * count, #ARGV, 3 do
   local n, detail, since = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
   if codes[n] == COMMITTED and detail == '' then
-    redis.call('ZREM', quarantine, users[n])
-    redis.call('HDEL', details, users[n])
+    call('ZREM', quarantine, users[n])
+    call('HDEL', details, users[n])
   elseif codes[n] == COMMITTED then
-    redis.call('ZADD', quarantine, since, users[n])
-    redis.call('HSET', details, users[n], detail)
-    local over = redis.call('ZCARD', quarantine) - maxQuarantined
-    local oldest = over > 0 and redis.call('ZPOPMIN', quarantine, over) or {}
-    for i = 1, #oldest, 2 do redis.call('HDEL', details, oldest[i]) end
+    call('ZADD', quarantine, since, users[n])
+    call('HSET', details, users[n], detail)
+    local over = call('ZCARD', quarantine) - maxQuarantined
+    local oldest = over > 0 and call('ZPOPMIN', quarantine, over) or {}
+    for i = 1, #oldest, 2 do call('HDEL', details, oldest[i]) end
   end
 end
 return codes
