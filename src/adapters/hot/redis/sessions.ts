@@ -9,7 +9,7 @@ import type { Keys } from './keys.ts';
 import { NotificationWatch } from './notifications.ts';
 import { Script } from './script.ts';
 
-const writeScript = new Script<string[]>('write.lua');
+const writeScript = new Script<(number | string)[]>('write.lua');
 const armTouchedScript = new Script<number>('arm-touched.lua');
 
 /** Writes of one turn of the event loop travel together; 100 take Redis about 1 ms. */
@@ -94,16 +94,21 @@ export class RedisSessions implements Sessions {
       keys.push(this.#keys.session(user), this.#keys.messages(user), this.#keys.overflow(user));
       const pairs = Object.entries(fields).flat();
       if (cart) pairs.push('cart', cart.json);
-      args.push(user, at, now, formatInstant(at), flagsOf(write, manage), cart?.digest ?? '');
-      args.push(pairs.length / 2, ...pairs, messages.length, ...messages);
+      args.push(user, at, now, formatInstant(at));
+      args.push(`${pairs.length / 2},${messages.length},${flagsOf(write, manage)}`);
+      args.push(...pairs, ...messages);
+      if (cart) args.push(cart.digest);
     }
     try {
-      const results = await writeScript.run(this.#redis, keys, args);
-      for (const [index, { resolve, reject }] of batch.entries()) {
-        const result = results[index];
-        if (result === 'OK') resolve();
-        else reject(new Error(result));
-      }
+      const refused = await writeScript.run(this.#redis, keys, args);
+      const whys = new Map<number, string>();
+      for (let i = 0; i < refused.length; i += 2)
+        whys.set(Number(refused[i]), String(refused[i + 1]));
+      batch.forEach(({ resolve, reject }, place) => {
+        const why = whys.get(place);
+        if (why === undefined) resolve();
+        else reject(new Error(why));
+      });
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }

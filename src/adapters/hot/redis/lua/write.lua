@@ -2,10 +2,10 @@
 --
 -- KEYS  1 agenda, 2 optouts; then per write: session, messages, overflow
 -- ARGV  1 first threshold in ms, 2 TTL in ms, 3 window; then per write:
---       user, instant in ms, now in ms, the instant as text, flags, cart digest, number n of fields,
---       n × (name, value), number m of messages, m messages
+--       user, instant in ms, now in ms, the instant as text, what follows and flags ('n,m,flags'), n × (name, value),
+--       m messages, and with flag c the digest of the cart
 --       flags: a activity, c the cart is among the fields, o ordered, e ended, x opted out, n look now, m manage
--- Returns one text per write: 'OK', or what is wrong with which key; then nothing of that write was done.
+-- Returns for each write that was refused its place in the batch and what is wrong with which key; nothing of it was done.
 -- Guarantee: a touch of a user who is armed already changes nothing in the agenda; a user who is new, was waiting for
 -- something later, or was silent for the first threshold, is looked at now. The latest activity never moves back, but
 -- from a future that no clock is off by. What the window pushes out goes to the overflow. A session that others wrote
@@ -21,6 +21,7 @@ local CHUNK = 1000
 -- Facts about the user, which a session that was ended hands on to the next.
 local OF_THE_USER = { 'consent', 'phone', 'timezone', 'language' }
 
+local call, KEYS, ARGV = redis.call, KEYS, ARGV
 local agenda, optouts = KEYS[1], KEYS[2]
 local threshold, ttl, window = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 
@@ -41,10 +42,9 @@ local function showsAddition(before, now)
 end
 
 -- The field 'rekindle': epoch;ended;opened;added;digest. 'opened' names the life of the cart, negative once it is over.
+local ENDED_IN_MARKS = '^%d+;(%d+);%-?%d+;%d+;'
 local function readMarks(text)
-  if not text then return nil end
   local epoch, ended, opened, added, digest = text:match('^(%d+);(%d+);(-?%d+);(%d+);(.*)$')
-  if not epoch then return nil end
   return { epoch = epoch, ended = ended, opened = tonumber(opened), added = tonumber(added), digest = digest }
 end
 
@@ -72,125 +72,138 @@ end
 local function inChunks(command, key, values, from, last)
   local result
   for at = from, last, CHUNK do
-    result = redis.call(command, key, unpack(values, at, math.min(at + CHUNK - 1, last)))
+    result = call(command, key, unpack(values, at, math.min(at + CHUNK - 1, last)))
   end
   return result
 end
 
 local function isList(key)
-  local kind = redis.call('TYPE', key).ok
+  local kind = call('TYPE', key).ok
   return kind == 'list' or kind == 'none', kind
 end
 
 -- What others wrote there is no place for messages: then they stay in the window.
 local function moveToOverflow(messages, overflow, count)
   if not isList(overflow) then return end
-  local moved = redis.call('LPOP', messages, count)
+  local moved = call('LPOP', messages, count)
   inChunks('RPUSH', overflow, moved, 1, #moved)
 end
 
--- Most writes of a batch have the same flags: each text is taken apart once.
-local flagSets = {}
-local function flagsOf(text)
-  local set = flagSets[text]
-  if not set then
-    set = {}
-    for flag in text:gmatch('.') do set[flag] = true end
-    flagSets[text] = set
+-- Most writes of a batch are alike: each text is taken apart once.
+local shapes = {}
+local function shapeOf(text)
+  local shape = shapes[text]
+  if not shape then
+    local fields, messages, flags = text:match('^(%d+),(%d+),(%a*)$')
+    shape = { fields = tonumber(fields), messages = tonumber(messages) }
+    for flag in flags:gmatch('.') do shape[flag] = true end
+    shapes[text] = shape
   end
-  return set
+  return shape
 end
 
-local function write(keyAt, argAt, fieldCount, messagesAt, messageCount)
+local function write(keyAt, argAt, has)
   local session, messages, overflow = KEYS[keyAt], KEYS[keyAt + 1], KEYS[keyAt + 2]
-  local user, atText, nowText, instant, flags, digest = unpack(ARGV, argAt, argAt + 5)
-  local at, now, has = tonumber(atText), tonumber(nowText), flagsOf(flags)
+  local user, atText, nowText, instant = unpack(ARGV, argAt, argAt + 3)
+  local at, now, messageCount = tonumber(atText), tonumber(nowText), has.messages
+  local fieldsAt = argAt + 5
+  local messagesAt = fieldsAt + 2 * has.fields
 
   local known = redis.pcall('HMGET', session, 'rekindle', 'last_activity', 'context_tokens')
-  if known.err then return session .. ' is a ' .. redis.call('TYPE', session).ok .. '; a session is a hash' end
-  local marks, lastActivity = readMarks(known[1]), toMs(known[2])
-  local foreign = not marks and redis.call('EXISTS', session) == 1 and not has.m
+  if known.err then return session .. ' is a ' .. call('TYPE', session).ok .. '; a session is a hash' end
+  local noted, lastActivity = known[1], toMs(known[2])
+  -- Ours if it has the marks; '0' while it has not ended.
+  local ended = noted and noted:match(ENDED_IN_MARKS)
+  local foreign = not ended and call('EXISTS', session) == 1 and not has.m
   if foreign and has.e then return session .. ' was written by another program; it ends when that program deletes it' end
-  local opensNext = marks and marks.ended ~= '0' and (has.a or messageCount > 0)
+  local opensNext = ended and ended ~= '0' and (has.a or messageCount > 0)
   if messageCount > 0 or opensNext then
     local right, kind = isList(messages)
     if not right then return messages .. ' is a ' .. kind .. '; messages are a list' end
   end
 
   local fields = {}
-  local function set(name, value)
-    fields[#fields + 1] = name
-    fields[#fields + 1] = value
-  end
   if opensNext then
     -- It was ended: this write opens the next one, and what was said before waits for demotion.
     local right, kind = isList(overflow)
     if not right then return overflow .. ' is a ' .. kind .. '; an overflow is a list' end
-    local said = redis.call('LRANGE', messages, 0, -1)
+    local said = call('LRANGE', messages, 0, -1)
     inChunks('RPUSH', overflow, said, 1, #said)
-    for i, value in ipairs(redis.call('HMGET', session, unpack(OF_THE_USER))) do
-      if value then set(OF_THE_USER[i], value) end
+    for i, value in ipairs(call('HMGET', session, unpack(OF_THE_USER))) do
+      if value then
+        fields[#fields + 1] = OF_THE_USER[i]
+        fields[#fields + 1] = value
+      end
     end
-    redis.call('DEL', session, messages)
-    marks = nil
+    call('DEL', session, messages)
+    noted, ended = nil, nil
   end
-  if has.x then redis.call('HSET', optouts, user, atText) end
-  local exists = marks or foreign
-  if not exists and (has.x or has.e) and not has.a then
-    redis.call('ZADD', agenda, 'LT', nowText, user)
-    return 'OK'
+  if has.x then call('HSET', optouts, user, atText) end
+  if not ended and not foreign and (has.x or has.e) and not has.a then
+    call('ZADD', agenda, 'LT', nowText, user)
+    return nil
   end
 
-  for i = argAt + 7, argAt + 6 + 2 * fieldCount do fields[#fields + 1] = ARGV[i] end
+  for i = fieldsAt, messagesAt - 1 do fields[#fields + 1] = ARGV[i] end
   local later = lastActivity and lastActivity > at and lastActivity <= now + FUTURE_TOLERANCE_MS
   if has.a and not later then
-    set('last_activity', instant)
+    fields[#fields + 1] = 'last_activity'
+    fields[#fields + 1] = instant
   elseif has.a and lastActivity > now then
     -- Ahead of this clock, so it stands; yet it was no touch of this moment, and this one is to be seen.
-    set('last_activity', string.format('%.3f', (lastActivity + 1) / 1000))
+    fields[#fields + 1] = 'last_activity'
+    fields[#fields + 1] = string.format('%.3f', (lastActivity + 1) / 1000)
   end
-  if not foreign then
-    marks = marks or { epoch = atText, ended = '0', opened = 0, added = 0, digest = '' }
-    if has.c then markCart(marks, digest, has.o, at) end
+  -- Most touches change no mark, and to take the marks apart costs as much as the rest of this function.
+  if not foreign and (not ended or has.c or has.e) then
+    local marks = ended and readMarks(noted)
+      or { epoch = atText, ended = '0', opened = 0, added = 0, digest = '' }
+    if has.c then markCart(marks, ARGV[messagesAt + messageCount], has.o, at) end
     if has.e then marks.ended = atText end
-    local noted =
+    local text =
       string.format('%s;%s;%.0f;%.0f;%s', marks.epoch, marks.ended, marks.opened, marks.added, marks.digest)
-    if noted ~= known[1] or opensNext then set('rekindle', noted) end
+    if text ~= noted then
+      fields[#fields + 1] = 'rekindle'
+      fields[#fields + 1] = text
+    end
   end
   if messageCount > 0 then
     local length = inChunks('RPUSH', messages, ARGV, messagesAt, messagesAt + messageCount - 1)
     if foreign and length == messageCount then
-      local left = redis.call('PTTL', session)
-      if left > 0 then redis.call('PEXPIRE', messages, left) end
+      local left = call('PTTL', session)
+      if left > 0 then call('PEXPIRE', messages, left) end
     end
     if length > window then moveToOverflow(messages, overflow, length - window) end
-    set('context_tokens', tokensOf(redis.call('LRANGE', messages, 0, -1)))
+    fields[#fields + 1] = 'context_tokens'
+    fields[#fields + 1] = tokensOf(call('LRANGE', messages, 0, -1))
   end
   inChunks('HSET', session, fields, 1, #fields)
   if not foreign then
-    redis.call('PEXPIRE', session, ttl)
+    call('PEXPIRE', session, ttl)
     -- Ours has the count as soon as it has a window.
-    if messageCount > 0 or known[3] or not known[1] then redis.call('PEXPIRE', messages, ttl) end
+    if messageCount > 0 or known[3] or not known[1] then call('PEXPIRE', messages, ttl) end
   end
 
   local lookNow = has.n
   if has.a then
     local counted = at > now + FUTURE_TOLERANCE_MS and now or at
-    local changed = redis.call('ZADD', agenda, 'LT', 'CH', string.format('%.0f', counted + threshold), user) == 1
+    local changed = call('ZADD', agenda, 'LT', 'CH', counted + threshold, user) == 1
     lookNow = lookNow or changed or not lastActivity or counted - lastActivity >= threshold
   end
-  if lookNow then redis.call('ZADD', agenda, 'LT', nowText, user) end
-  return 'OK'
+  if lookNow then call('ZADD', agenda, 'LT', nowText, user) end
+  return nil
 end
 
-local results, at = {}, 4
+local refused, place, at = {}, 0, 4
 for keyAt = 3, #KEYS, 3 do
-  local fieldCount = tonumber(ARGV[at + 6])
-  local messagesAt = at + 8 + 2 * fieldCount
-  local messageCount = tonumber(ARGV[messagesAt - 1])
+  local shape = shapeOf(ARGV[at + 4])
   -- One user's trouble (memory at its limit, a key of ours that somebody spoilt) is no other's.
-  local done, result = pcall(write, keyAt, at, fieldCount, messagesAt, messageCount)
-  results[#results + 1] = done and result or type(result) == 'table' and result.err or tostring(result)
-  at = messagesAt + messageCount
+  local done, trouble = pcall(write, keyAt, at, shape)
+  if trouble then
+    refused[#refused + 1] = place
+    refused[#refused + 1] = done and trouble or type(trouble) == 'table' and trouble.err or tostring(trouble)
+  end
+  place = place + 1
+  at = at + 5 + 2 * shape.fields + shape.messages + (shape.c and 1 or 0)
 end
-return results
+return refused
