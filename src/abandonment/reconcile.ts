@@ -7,8 +7,8 @@ import type { Observe } from './observe.ts';
 import type { PolicySettings } from './decision.ts';
 import { decide } from './policy.ts';
 
-/** Users read by one script: 250 take Redis 2.3 ms. */
-const READ_BATCH = 250;
+/** Users read by one script: few enough that a look need not wait for it. */
+const READ_BATCH = 64;
 
 /** Of the time that a regular pass takes, the part in which it works: so a million sessions cost Redis a few per cent. */
 const BACKGROUND_SHARE = 0.05;
