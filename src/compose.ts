@@ -4,7 +4,13 @@ import type { LookSettings } from './abandonment/look.ts';
 import { RedisAgenda } from './adapters/hot/redis/agenda.ts';
 import { RedisClock } from './adapters/hot/redis/clock.ts';
 import { connectRedis, databaseOf } from './adapters/hot/redis/connection.ts';
-import { type Finding, interrogate, interrogateQueues } from './adapters/hot/redis/interrogate.ts';
+import {
+  type Finding,
+  about,
+  interrogate,
+  interrogateBus,
+  interrogateQueues,
+} from './adapters/hot/redis/interrogate.ts';
 import { Keys } from './adapters/hot/redis/keys.ts';
 import { RedisLeaseStore } from './adapters/hot/redis/lease-store.ts';
 import { RedisLedgerStore } from './adapters/hot/redis/ledger-store.ts';
@@ -60,16 +66,11 @@ export async function openHot(
   const redis = connect();
   const keys = new Keys(config.sessionKey, config.prefix);
   const storeClock = new RedisClock(redis);
-  let trouble: unknown;
-  redis.on('error', (error) => {
-    trouble = error;
-  });
   try {
-    await storeClock.measure();
+    await answered(redis, config.redisUrl, 'REDIS_URL', storeClock.measure());
   } catch (error) {
     redis.disconnect();
-    // Why the connection failed says more than that the command was given up.
-    throw unreachable(config.redisUrl, 'REDIS_URL', trouble ?? error);
+    throw error;
   }
   const sessions = new RedisSessions(redis, keys, {
     thresholdMs: config.stagesMs[0] ?? 0,
@@ -93,7 +94,11 @@ export async function openHot(
     leases: new RedisLeaseStore(redis, keys),
     measureClock: () => storeClock.measure(),
     interrogate: async (probe = false) => {
-      const findings = [...(await interrogate(redis)), ...(await askQueues(config, log))];
+      const findings = [
+        ...(await interrogate(redis)),
+        ...(await askQueues(config, log)),
+        ...(await askBus(config, log)),
+      ];
       return probe ? [...findings, await probeNotifications(sessions)] : findings;
     },
     close: async () => {
@@ -105,21 +110,52 @@ export async function openHot(
 }
 
 async function askQueues(config: Config, log: Logger): Promise<Finding[]> {
-  if (config.queueRedisUrl === config.redisUrl) return [];
-  const redis = connectRedis(config.queueRedisUrl, config, log);
+  const { redisUrl, queueRedisUrl: url } = config;
+  if (url === redisUrl) return [];
+  const redis = connectRedis(url, config, log.child({ redis: 'queues' }));
   try {
-    return await interrogateQueues(redis);
-  } catch (error) {
-    throw unreachable(config.queueRedisUrl, 'REKINDLE_QUEUE_REDIS_URL', error);
+    return await answered(redis, url, 'REKINDLE_QUEUE_REDIS_URL', interrogateQueues(redis));
   } finally {
     redis.disconnect();
   }
 }
 
-function unreachable(url: string, setting: string, error: unknown): Error {
-  return new Error(`Redis at ${maskUrl(url)} (${setting}): ${errorMessage(error)}`, {
-    cause: error,
-  });
+/** A bus that is away holds up no start: detection goes on, and events wait in the ledgers. */
+async function askBus(config: Config, log: Logger): Promise<Finding[]> {
+  const { redisUrl, busRedisUrl: url } = config;
+  if (url === redisUrl) return [];
+  const redis = connectRedis(url, config, log.child({ redis: 'bus' }));
+  try {
+    return await answered(redis, url, 'REKINDLE_BUS_REDIS_URL', interrogateBus(redis));
+  } catch (error) {
+    const what = `${errorMessage(error)}: until it answers, events wait in the ledgers`;
+    return about('event bus', [{ level: 'warn', what }]);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** Waits for an answer. @throws in words that name the Redis and its setting */
+async function answered<T>(
+  redis: Redis,
+  url: string,
+  setting: string,
+  answer: Promise<T>,
+): Promise<T> {
+  let trouble: unknown;
+  const remember = (error: unknown): void => {
+    trouble = error;
+  };
+  redis.on('error', remember);
+  try {
+    return await answer;
+  } catch (error) {
+    // Why the connection failed says more than that the command was given up.
+    const cause = trouble ?? error;
+    throw new Error(`Redis at ${maskUrl(url)} (${setting}): ${errorMessage(cause)}`, { cause });
+  } finally {
+    redis.off('error', remember);
+  }
 }
 
 async function probeNotifications(sessions: Sessions): Promise<Finding> {
@@ -149,7 +185,8 @@ async function probeNotifications(sessions: Sessions): Promise<Finding> {
 export async function openBus(config: Config, log: Logger = silentLogger): Promise<Bus> {
   const { RedisStreamsBus } = await import('./adapters/bus/redis-streams/redis-streams-bus.ts');
   return new RedisStreamsBus({
-    connect: (settings) => connectRedis(config.redisUrl, config, log, settings),
+    connect: (settings) =>
+      connectRedis(config.busRedisUrl, config, log.child({ redis: 'bus' }), settings),
     prefix: config.prefix,
     cap: config.busCapEvents,
     log,

@@ -23,11 +23,15 @@ type ConnectionPart =
   | 'redisCluster';
 
 /** The settings in force. Durations are milliseconds where the name says so; frozen to the last leaf. */
-export type Config = Readonly<Omit<Values, ConnectionPart | 'redisUrl' | 'queueRedisUrl'>> & {
+export type Config = Readonly<
+  Omit<Values, ConnectionPart | 'redisUrl' | 'queueRedisUrl' | 'busRedisUrl'>
+> & {
   /** Credentials included: never log it. */
   readonly redisUrl: string;
   /** The same as `redisUrl` unless set apart. Credentials included. */
   readonly queueRedisUrl: string;
+  /** The same as `redisUrl` unless set apart. Credentials included. */
+  readonly busRedisUrl: string;
 };
 
 export interface ConfigOptions {
@@ -165,7 +169,7 @@ function assemble(values: Values): Config {
     redisSsl,
     ...rest
   } = values;
-  const { redisCluster: _refused, queueRedisUrl, ...settings } = rest;
+  const { redisCluster: _refused, queueRedisUrl, busRedisUrl, ...settings } = rest;
   const redis = composeRedisUrl(
     {
       url,
@@ -178,7 +182,12 @@ function assemble(values: Values): Config {
     },
     DEFAULT_REDIS_URL,
   );
-  return { ...settings, redisUrl: redis, queueRedisUrl: queueRedisUrl ?? redis };
+  return {
+    ...settings,
+    redisUrl: redis,
+    queueRedisUrl: queueRedisUrl ?? redis,
+    busRedisUrl: busRedisUrl ?? redis,
+  };
 }
 
 function freeze<T extends object>(value: T): Readonly<T> {

@@ -1,6 +1,10 @@
 import { Command } from 'commander';
-import { openBus, openHot } from '../compose.ts';
+import { type Hot, openBus, openHot } from '../compose.ts';
+import { BusUnavailableError } from '../model/errors.ts';
+import type { Bus } from '../ports/bus.ts';
 import { columns, configOf, printJson, printLines, withSettings } from './context.ts';
+
+type Finding = Awaited<ReturnType<Hot['interrogate']>>[number];
 
 /** `rekindle doctor` */
 export function doctorCommand(): Command {
@@ -16,19 +20,7 @@ export function doctorCommand(): Command {
     const bus = await openBus(config);
     try {
       const findings = await hot.interrogate(true);
-      const groups = await bus.groups();
-      findings.push(
-        groups.length === 0
-          ? {
-              level: 'warn',
-              what: 'no consumer group reads the bus',
-              change: 'start a subscriber: rekindle subscribe',
-            }
-          : {
-              level: 'ok',
-              what: `consumer groups: ${groups.map(({ group, behind }) => `${group} (${String(behind)} behind)`).join(', ')}`,
-            },
-      );
+      findings.push(await readers(bus));
       if (json) printJson({ findings });
       else
         printLines(
@@ -45,4 +37,23 @@ export function doctorCommand(): Command {
       await hot.close();
     }
   });
+}
+
+async function readers(bus: Bus): Promise<Finding> {
+  try {
+    const groups = await bus.groups();
+    if (groups.length > 0) {
+      const each = groups.map(({ group, behind }) => `${group} (${String(behind)} behind)`);
+      return { level: 'ok', what: `consumer groups: ${each.join(', ')}` };
+    }
+    return {
+      level: 'warn',
+      what: 'no consumer group reads the bus',
+      change: 'start a subscriber: rekindle subscribe',
+    };
+  } catch (error) {
+    // The daemon starts without its bus.
+    if (!(error instanceof BusUnavailableError)) throw error;
+    return { level: 'warn', what: error.message };
+  }
 }

@@ -46,6 +46,7 @@ export function replayCommand(): Command {
       ...config,
       redisUrl: server.url,
       queueRedisUrl: server.url,
+      busRedisUrl: server.url,
     });
     try {
       const report = await replay.run(file.byTime(), (event: AnyEvent) =>

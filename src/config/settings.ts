@@ -90,6 +90,14 @@ export const SETTINGS = {
       'The Redis that holds the job queues; default: the same.',
     ),
   ),
+  busRedisUrl: hidden(
+    'credentials',
+    optional(
+      'REKINDLE_BUS_REDIS_URL',
+      redisUrl,
+      'The Redis that holds the events; default: the same. Subscribers need it too.',
+    ),
+  ),
 
   sessionKey: setting(
     'REKINDLE_SESSION_KEY',

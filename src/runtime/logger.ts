@@ -26,6 +26,7 @@ const SECRET_NAMES = [
   'password',
   'redisUrl',
   'queueRedisUrl',
+  'busRedisUrl',
   'connectionString',
   'secret',
   'token',

@@ -93,13 +93,62 @@ describe('rekindle', () => {
 });
 
 describe('a Redis that would lose what must not be lost', () => {
-  test.each(['REDIS_URL', 'REKINDLE_QUEUE_REDIS_URL'])('is refused as %s', async (setting) => {
-    await using evicting = await startPrivateRedis({
-      config: { 'maxmemory-policy': 'allkeys-lru' },
+  test.each(['REDIS_URL', 'REKINDLE_QUEUE_REDIS_URL', 'REKINDLE_BUS_REDIS_URL'])(
+    'is refused as %s',
+    async (setting) => {
+      await using evicting = await startPrivateRedis({
+        config: { 'maxmemory-policy': 'allkeys-lru' },
+      });
+      const { status, stderr } = run(['daemon', '--http', 'off'], { [setting]: evicting.url });
+      expect(status).toBe(1);
+      expect(stderr).toContain('maxmemory-policy is allkeys-lru');
+      expect(stderr).toContain('CONFIG SET maxmemory-policy noeviction');
+    },
+  );
+});
+
+describe('doctor', () => {
+  /** What it says of the event bus. */
+  const ofBus = (url: string): { status: number | null; findings: string[] } => {
+    const { status, stdout } = run(['doctor', '--json'], { REKINDLE_BUS_REDIS_URL: url });
+    const { findings } = JSON.parse(stdout) as { findings: { level: string; what: string }[] };
+    return {
+      status,
+      findings: findings
+        .filter(({ what }) => /event bus|bus$/.test(what.split(':')[0]!))
+        .map(({ level, what }) => `${level} ${what}`),
+    };
+  };
+
+  test('asks the bus’s own Redis what would lose events: of what has no TTL volatile-* evicts nothing', async () => {
+    await using own = await startPrivateRedis({
+      config: { appendonly: 'yes', 'maxmemory-policy': 'volatile-lru' },
     });
-    const { status, stderr } = run(['daemon', '--http', 'off'], { [setting]: evicting.url });
-    expect(status).toBe(1);
-    expect(stderr).toContain('maxmemory-policy is allkeys-lru');
-    expect(stderr).toContain('CONFIG SET maxmemory-policy noeviction');
+    expect(ofBus(own.url)).toEqual({
+      status: 0,
+      findings: [
+        expect.stringMatching(/^ok event bus: Redis \d/),
+        'ok event bus: not a cluster',
+        'ok event bus: maxmemory-policy is volatile-lru',
+        'ok event bus: the append-only file is on',
+        'warn no consumer group reads the bus',
+      ],
+    });
+    const forgetful = ofBus(redis.url.replace('127.0.0.1', 'localhost'));
+    expect(forgetful.findings).toContain(
+      'warn event bus: nothing is persisted: a restart of Redis loses events that no subscriber has read, for good',
+    );
+  });
+
+  test('warns of a bus that is away, and keeps its password: the daemon starts without it', () => {
+    const { status, findings } = ofBus('redis://me:geheim@127.0.0.1:1');
+    expect(status).toBe(0);
+    expect(findings).toEqual([
+      expect.stringMatching(
+        /^warn event bus: .*\(REKINDLE_BUS_REDIS_URL\).*ECONNREFUSED.*events wait/,
+      ),
+      expect.stringMatching(/^warn the event bus is away: .*ECONNREFUSED/),
+    ]);
+    expect(findings.join()).not.toContain('geheim');
   });
 });

@@ -11,6 +11,7 @@ describe('settings', () => {
     const config = loadConfig({});
     expect(config.redisUrl).toBe('redis://127.0.0.1:6379');
     expect(config.queueRedisUrl).toBe(config.redisUrl);
+    expect(config.busRedisUrl).toBe(config.redisUrl);
     expect(config.stagesMs).toEqual([30 * MINUTE_MS, 20 * HOUR_MS, 72 * HOUR_MS]);
     expect(config.maxCartBytes).toBe(65_536);
     expect(config.quietHours).toEqual({ fromMinute: 21 * 60, toMinute: 8 * 60 });
@@ -102,7 +103,7 @@ describe('settings', () => {
   test.each([
     ['REKINDLE_STAGE', 'REKINDLE_STAGES'],
     ['REKINDLE_COOL_DOWN', 'REKINDLE_COOLDOWN'],
-    ['REKINDLE_REDIS_URL', 'REKINDLE_QUEUE_REDIS_URL'],
+    ['REKINDLE_REDIS_URL', 'REKINDLE_BUS_REDIS_URL'],
   ])('of an unknown name %s are refused with the nearest right one', (wrong, right) => {
     expect(mistakesOf({ [wrong]: 'x' })).toEqual([
       `${wrong} (environment) is no setting: did you mean ${right}?`,
@@ -142,10 +143,20 @@ describe('the Redis', () => {
     ).toBe('redis://b:7');
   });
 
-  test('of the queues may be another', () => {
-    expect(loadConfig({ REKINDLE_QUEUE_REDIS_URL: 'redis://q' })).toMatchObject({
-      redisUrl: 'redis://127.0.0.1:6379',
+  test('of the queues, and that of the bus, may be others', () => {
+    expect(
+      loadConfig({ REDIS_URL: 'redis://s', REKINDLE_QUEUE_REDIS_URL: 'redis://q' }),
+    ).toMatchObject({
+      redisUrl: 'redis://s',
       queueRedisUrl: 'redis://q',
+      busRedisUrl: 'redis://s',
+    });
+    expect(
+      loadConfig({ REDIS_URL: 'redis://s', REKINDLE_BUS_REDIS_URL: 'redis://b' }),
+    ).toMatchObject({
+      redisUrl: 'redis://s',
+      queueRedisUrl: 'redis://s',
+      busRedisUrl: 'redis://b',
     });
   });
 });
@@ -161,6 +172,7 @@ describe('a secret', () => {
     { REDIS_URL: `http://u:${SECRET}@host` },
     { REDIS_HOST: `redis://:${SECRET}@host` },
     { REKINDLE_QUEUE_REDIS_URL: `redis://:${SECRET}@` },
+    { REKINDLE_BUS_REDIS_URL: `redis://:${SECRET}@` },
     { REKINDLE_SECRET: SECRET },
     { REKINDLE_HTTP: `http://u:${SECRET}@host` },
   ])('is in no error: %o', (env) => {
@@ -173,6 +185,7 @@ describe('a secret', () => {
     { REDIS_URL: `redis://host?password=${SECRET}` },
     { REDIS_HOST: 'host', REDIS_PASSWORD: `a://${SECRET}` },
     { REKINDLE_QUEUE_REDIS_URL: `rediss://:${SECRET}@q` },
+    { REKINDLE_BUS_REDIS_URL: `rediss://:${SECRET}@b` },
   ])('is masked in what is in force: %o', (env) => {
     expect(JSON.stringify(describeConfig(env))).not.toContain(SECRET);
     expect(JSON.stringify(describeConfig(env))).toContain('***');

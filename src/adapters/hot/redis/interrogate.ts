@@ -30,8 +30,26 @@ export async function interrogate(redis: Redis): Promise<Finding[]> {
 /** Asks the Redis of the job queues, where it is another: of that one only eviction matters. */
 export async function interrogateQueues(redis: Redis): Promise<Finding[]> {
   const info = parseInfo(await redis.info());
-  const finding = eviction(info.get('maxmemory_policy'));
-  return [{ ...finding, what: `job queues: ${finding.what}` }];
+  return about('job queues', [eviction(info.get('maxmemory_policy'))]);
+}
+
+/** Asks the Redis of the event bus, where it is another. Nothing of the bus has a TTL, so `volatile-*` evicts none of it. */
+export async function interrogateBus(redis: Redis): Promise<Finding[]> {
+  const info = parseInfo(await redis.info());
+  const settings = await configOf(redis, 'save', 'maxmemory-policy');
+  const policy = settings.get('maxmemory-policy') ?? info.get('maxmemory_policy');
+  const evicts = eviction(policy);
+  return about('event bus', [
+    version(info.get('redis_version') ?? ''),
+    cluster(info.get('cluster_enabled'), 'REKINDLE_BUS_REDIS_URL'),
+    evicts.level === 'warn' ? { level: 'ok', what: `maxmemory-policy is ${policy}` } : evicts,
+    persistence(info.get('aof_enabled'), settings.get('save'), BUS_LOSES),
+  ]);
+}
+
+/** Says of which part the findings are. */
+export function about(part: string, findings: readonly Finding[]): Finding[] {
+  return findings.map((finding) => ({ ...finding, what: `${part}: ${finding.what}` }));
 }
 
 function parseInfo(text: string): Map<string, string> {
@@ -64,12 +82,12 @@ function version(text: string): Finding {
     : { level: 'ok', what: `Redis ${text}` };
 }
 
-function cluster(enabled: string | undefined): Finding {
+function cluster(enabled: string | undefined, setting = 'REDIS_URL'): Finding {
   return enabled === '1'
     ? {
         level: 'refuse',
         what: "this Redis is a cluster, which is not supported yet: one user's keys would lie on different nodes",
-        change: 'point REDIS_URL at a single server or a primary with replicas',
+        change: `point ${setting} at a single server or a primary with replicas`,
       }
     : { level: 'ok', what: 'not a cluster' };
 }
@@ -78,7 +96,7 @@ function eviction(policy: string | undefined): Finding {
   if (policy?.startsWith('allkeys')) {
     return {
       level: 'refuse',
-      what: `maxmemory-policy is ${policy}: Redis may drop the agenda, ledgers or queues without a word`,
+      what: `maxmemory-policy is ${policy}: Redis may drop the agenda, ledgers, queues or events without a word`,
       change: 'CONFIG SET maxmemory-policy noeviction',
     };
   }
@@ -92,18 +110,39 @@ function eviction(policy: string | undefined): Finding {
   return { level: 'ok', what: `maxmemory-policy is ${policy ?? 'unknown'}` };
 }
 
-function persistence(appendOnly: string | undefined, save: string | undefined): Finding {
+/** What a restart of Redis takes, by what it keeps. */
+interface Losses {
+  readonly keepsNothing: string;
+  readonly keepsSnapshots: string;
+}
+
+const ALL_LOSES: Losses = {
+  keepsNothing: 'loses sessions, ledgers and events that no subscriber has read',
+  keepsSnapshots: 'loses what came since the last one',
+};
+
+/** The ledgers, elsewhere, have struck what the bus had taken: it is not sent again. */
+const BUS_LOSES: Losses = {
+  keepsNothing: 'loses events that no subscriber has read, for good',
+  keepsSnapshots: 'loses what came since the last one, for good',
+};
+
+function persistence(
+  appendOnly: string | undefined,
+  save: string | undefined,
+  losses = ALL_LOSES,
+): Finding {
   if (appendOnly === '1') return { level: 'ok', what: 'the append-only file is on' };
   if (save === '') {
     return {
       level: 'warn',
-      what: 'nothing is persisted: a restart of Redis loses sessions, ledgers and events that no subscriber has read',
+      what: `nothing is persisted: a restart of Redis ${losses.keepsNothing}`,
       change: 'CONFIG SET appendonly yes',
     };
   }
   return {
     level: 'warn',
-    what: 'only snapshots are persisted: a restart of Redis loses what came since the last one',
+    what: `only snapshots are persisted: a restart of Redis ${losses.keepsSnapshots}`,
     change: 'CONFIG SET appendonly yes',
   };
 }
