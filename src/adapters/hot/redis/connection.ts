@@ -1,4 +1,4 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import { type Command, Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from '../../../runtime/logger.ts';
 
 export interface ConnectionTimeouts {
@@ -6,11 +6,21 @@ export interface ConnectionTimeouts {
   readonly redisCommandTimeoutMs: number;
 }
 
+/** A client that never sends late what was given up. */
+class Connection extends Redis {
+  override sendCommand(command: Command, stream?: Parameters<Redis['sendCommand']>[1]): unknown {
+    // What timed out while it waited for a connection would go out with the next one: a claim of that kind takes users
+    // for a whole lease, and nobody looks at them.
+    return command.isSettled ? command.promise : super.sendCommand(command, stream);
+  }
+}
+
 /** A lost connection is tried again after this at the most. */
 const RECONNECT_MAX_MS = 2_000;
 
 /**
- * Opens a connection that comes back by itself; an outage is logged when it begins and when it ends.
+ * Opens a connection that comes back by itself; an outage is logged when it begins and when it ends, each of
+ * its errors once.
  * @param settings over ours, for a connection that has its own ideas of waiting
  */
 export function connectRedis(
@@ -19,7 +29,7 @@ export function connectRedis(
   log: Logger,
   settings: Omit<RedisOptions, 'replyMapping'> = {},
 ): Redis {
-  const redis = new Redis(url, {
+  const redis = new Connection(url, {
     connectTimeout: timeouts.redisConnectTimeoutMs,
     commandTimeout: timeouts.redisCommandTimeoutMs,
     // A command in flight when the connection broke may have taken effect: whoever sent it decides about a repeat.
@@ -28,15 +38,16 @@ export function connectRedis(
     retryStrategy: (attempt) => Math.min(RECONNECT_MAX_MS, 50 * 2 ** Math.min(attempt, 6)),
     ...settings,
   });
-  let away: string | undefined;
-  redis.on('error', (error: Error) => {
-    if (away === error.message) return;
-    away = error.message;
-    log.warn({ err: error.message }, 'Redis is away');
+  // An attempt to connect may fail in two ways in turn, for as long as the outage lasts.
+  const told = new Set<string>();
+  redis.on('error', ({ message }: Error) => {
+    if (told.has(message)) return;
+    told.add(message);
+    log.warn({ err: message }, 'Redis is away');
   });
   redis.on('ready', () => {
-    if (away !== undefined) log.info({}, 'Redis is back');
-    away = undefined;
+    if (told.size > 0) log.info({}, 'Redis is back');
+    told.clear();
   });
   return redis;
 }
