@@ -189,6 +189,7 @@ export async function openBus(config: Config, log: Logger = silentLogger): Promi
       connectRedis(config.busRedisUrl, config, log.child({ redis: 'bus' }), settings),
     prefix: config.prefix,
     cap: config.busCapEvents,
+    answerWithinMs: config.redisCommandTimeoutMs,
     log,
   });
 }

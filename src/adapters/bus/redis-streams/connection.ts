@@ -106,8 +106,10 @@ const FAIL_AT_ONCE: ConnectionSettings = {
   retryStrategy: (times) => Math.min(50 * times, 1_000),
 };
 
-/** Settings of the connection for calls. */
-export const CALLER: ConnectionSettings = { ...FAIL_AT_ONCE, lazyConnect: true };
+/** Settings of the connection for calls; one on which nothing has come for `silentForMs` is replaced. */
+export function callerSettings(silentForMs: number): ConnectionSettings {
+  return { ...FAIL_AT_ONCE, lazyConnect: true, socketTimeout: silentForMs };
+}
 
 /** Settings of a subscription's connection, for reads that block; none may be silent for longer than `silentForMs`. */
 export function readerSettings(silentForMs: number): ConnectionSettings {

@@ -12,14 +12,14 @@ import type {
   SubscribeOptions,
   Subscription,
 } from '../../../ports/bus.ts';
-import { BusConnection, CALLER, readerSettings } from './connection.ts';
+import { BusConnection, callerSettings, readerSettings } from './connection.ts';
 import type { ConnectionSettings } from './connection.ts';
 import { decodeEvent, fieldOf } from './entry.ts';
 import type { RawEntry } from './entry.ts';
 import { GroupMember } from './group-member.ts';
 import { groupKeys, streamKey } from './keys.ts';
 import { LuaScript } from './lua-script.ts';
-import { StreamSubscription } from './subscription.ts';
+import { LONGEST_READ_MS, StreamSubscription } from './subscription.ts';
 
 const PUBLISH = new LuaScript('publish-1');
 const GROUPS = new LuaScript('groups-1');
@@ -71,7 +71,10 @@ export class RedisStreamsBus implements Bus {
     }
     this.#connect = options.connect;
     this.#answerWithinMs = options.answerWithinMs ?? DEFAULT_ANSWER_WITHIN_MS;
-    this.#connection = new BusConnection(options.connect(CALLER), this.#answerWithinMs);
+    this.#connection = new BusConnection(
+      options.connect(callerSettings(this.#answerWithinMs)),
+      this.#answerWithinMs,
+    );
     this.#stream = streamKey(options.prefix);
     this.#cap = options.cap;
     this.#log = options.log;
@@ -147,7 +150,7 @@ export class RedisStreamsBus implements Bus {
     const member = new GroupMember(this.#connection, groupKeys(this.#stream, group), group, name);
     await member.join();
     const subscription = new StreamSubscription(
-      this.#connect(readerSettings(this.#answerWithinMs)),
+      this.#connect(readerSettings(LONGEST_READ_MS + this.#answerWithinMs)),
       member,
       {
         types,

@@ -14,6 +14,9 @@ import type { Terms } from './sift.ts';
  */
 const SWEEP_EVERY_MS = 1_000;
 
+/** How long a read blocks at the most. */
+export const LONGEST_READ_MS = SWEEP_EVERY_MS;
+
 /** How many deliveries one sweep takes: moving 200 keeps Redis busy for some 2 ms. */
 const SWEEP_AT_ONCE = 200;
 

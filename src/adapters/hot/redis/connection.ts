@@ -32,6 +32,8 @@ export function connectRedis(
   const redis = new Connection(url, {
     connectTimeout: timeouts.redisConnectTimeoutMs,
     commandTimeout: timeouts.redisCommandTimeoutMs,
+    // A host that went without a word leaves connections that the system gives up after a quarter of an hour.
+    socketTimeout: timeouts.redisCommandTimeoutMs,
     // A command in flight when the connection broke may have taken effect: whoever sent it decides about a repeat.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 1,

@@ -24,8 +24,8 @@ export interface BullmqJobsOptions {
 const DEFAULT_OWNER = 'rekindle';
 const DEFAULT_TIMEOUT_MS = 5_000;
 
-/** How long a turn may take to leave once it was told to give up. */
-const LEAVE_WITHIN_MS = 1_000;
+/** How long a turn may take to leave once it was told to give up: whoever stops us waits for a second then. */
+const LEAVE_WITHIN_MS = 500;
 
 interface Running {
   readonly turns: ReadonlyMap<string, Turns>;

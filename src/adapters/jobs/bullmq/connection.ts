@@ -27,6 +27,7 @@ export class Connections {
         ...RECONNECTING,
         connectTimeout: timeouts.connectMs,
         commandTimeout: timeouts.commandMs,
+        socketTimeout: timeouts.commandMs,
       }),
     );
     this.work = this.#track(
