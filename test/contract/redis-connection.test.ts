@@ -37,6 +37,22 @@ test('what was given up while Redis was out of reach is not done when it is back
   expect(await redis.client().keys('*')).toEqual(['new']);
 });
 
+test('what is in flight when the connection breaks fails at once, not when its time is up', async () => {
+  const patient = connectRedis(
+    proxy.url,
+    { ...TIMEOUTS, redisCommandTimeoutMs: 3_600_000 },
+    silentLogger,
+  );
+  await patient.ping();
+  proxy.hang();
+  const asked = succeeds(patient.ping());
+  proxy.cut();
+  expect(await asked).toBe(false);
+  proxy.resume();
+  expect(await patient.ping()).toBe('PONG');
+  patient.disconnect();
+});
+
 describe('a connection that has gone silent for good is replaced', () => {
   test('for sessions, agenda and ledgers', async () => {
     proxy.abandon();

@@ -34,9 +34,10 @@ export function connectRedis(
     commandTimeout: timeouts.redisCommandTimeoutMs,
     // A host that went without a word leaves connections that the system gives up after a quarter of an hour.
     socketTimeout: timeouts.redisCommandTimeoutMs,
-    // A command in flight when the connection broke may have taken effect: whoever sent it decides about a repeat.
+    // A command in flight when the connection broke may have taken effect: it fails at once, and whoever sent it decides
+    // about a repeat. With any retries it would neither be sent again nor fail until its time is up.
     autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 1,
+    maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(RECONNECT_MAX_MS, 50 * 2 ** Math.min(attempt, 6)),
     ...settings,
   });
