@@ -24,38 +24,46 @@ const BY_BADNESS: readonly HealthStatus[] = ['ok', 'degraded', 'failed'];
 
 /** The named checks of a process. */
 export class Health {
-  readonly #checks = new Map<string, Check>();
+  readonly #checks = new Map<string, { readonly check: Check; readonly worst: HealthStatus }>();
   readonly #answerWithinMs: number;
 
   constructor(answerWithinMs = ANSWER_WITHIN_MS) {
     this.#answerWithinMs = answerWithinMs;
   }
 
-  /** @throws when the name is taken: one check would hide the other */
-  register(name: string, check: Check): void {
+  /**
+   * @param worst what a check counts as that throws or does not answer in time
+   * @throws when the name is taken: one check would hide the other
+   */
+  register(name: string, check: Check, worst: HealthStatus = 'failed'): void {
     if (this.#checks.has(name)) throw new Error(`there is a health check "${name}" already`);
-    this.#checks.set(name, check);
+    this.#checks.set(name, { check, worst });
   }
 
-  /** Asks all checks at once. A check that throws, or does not answer in time, has failed. */
+  /** Asks all checks at once. */
   async report(): Promise<HealthReport> {
     const entries = await Promise.all(
-      [...this.#checks].map(async ([name, check]) => [name, await this.#ask(check)] as const),
+      [...this.#checks].map(
+        async ([name, { check, worst }]) => [name, await this.#ask(check, worst)] as const,
+      ),
     );
-    const worst = Math.max(0, ...entries.map(([, result]) => BY_BADNESS.indexOf(result.status)));
-    return { status: BY_BADNESS[worst] ?? 'failed', checks: Object.fromEntries(entries) };
+    const worstOfAll = Math.max(
+      0,
+      ...entries.map(([, result]) => BY_BADNESS.indexOf(result.status)),
+    );
+    return { status: BY_BADNESS[worstOfAll] ?? 'failed', checks: Object.fromEntries(entries) };
   }
 
-  async #ask(check: Check): Promise<CheckResult> {
+  async #ask(check: Check, worst: HealthStatus): Promise<CheckResult> {
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<CheckResult>((resolve) => {
       const detail = `no answer within ${this.#answerWithinMs} ms`;
-      timer = setTimeout(() => resolve({ status: 'failed', detail }), this.#answerWithinMs);
+      timer = setTimeout(() => resolve({ status: worst, detail }), this.#answerWithinMs);
     });
     try {
       return await Promise.race([Promise.resolve().then(check), tooLate]);
     } catch (error) {
-      return { status: 'failed', detail: errorMessage(error) };
+      return { status: worst, detail: errorMessage(error) };
     } finally {
       clearTimeout(timer);
     }

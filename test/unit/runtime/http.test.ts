@@ -45,6 +45,25 @@ test('it is ready while no check has failed; degraded is ready', async () => {
   expect((await fetch(`${url}/ready`)).status).toBe(503);
 });
 
+test('a check that throws, or says nothing, counts as the worst that it may be', async () => {
+  const health = new Health(20);
+  const silent = new Promise<never>(() => undefined);
+  health.register('bus', () => silent, 'degraded');
+  health.register('work', () => Promise.reject(new Error('away')), 'degraded');
+  const { url } = await serve(health);
+  const degraded = await fetch(`${url}/ready`);
+  expect(degraded.status).toBe(200);
+  expect(await degraded.json()).toEqual({
+    status: 'degraded',
+    checks: {
+      bus: { status: 'degraded', detail: 'no answer within 20 ms' },
+      work: { status: 'degraded', detail: 'away' },
+    },
+  });
+  health.register('redis', () => silent);
+  expect((await fetch(`${url}/ready`)).status).toBe(503);
+});
+
 test('it shows metrics as Prometheus reads them', async () => {
   const { url } = await serve();
   const answer = await fetch(`${url}/metrics`);
