@@ -45,6 +45,12 @@ export interface WatcherTools {
   readonly observe?: Observe;
 }
 
+/**
+ * A look that failed is tried again after this at the most: as soon as a lost connection, so that nobody waits for longer
+ * than the outage lasts.
+ */
+const LOOK_RETRY_MS = 2 * SECOND_MS;
+
 /** Loops that look whenever somebody is due. Two, so that one that waits for a slow bus leaves another. */
 const WATCHING_LOOPS = 2;
 
@@ -106,6 +112,7 @@ export function createWatcher(
         name: `look-${String(index)}`,
         time: clock,
         log,
+        backoff: { capMs: LOOK_RETRY_MS },
         runOnce: async (signal): Promise<RunResult> => {
           const { users, nextDueAt } = await looker.lookOnce(signal);
           if (users === LOOK_BATCH) {
@@ -187,6 +194,16 @@ export function createWatcher(
         log.warn({ schedule: name }, 'a schedule had stopped; registered anew');
       return { sleepMs: PULSE_MS };
     },
+  });
+
+  health.register('work', () => {
+    const failing = [...looks, listener, fullPass, pulse].filter(({ trouble }) => trouble);
+    if (failing.length === 0) return { status: 'ok', detail: 'goes on' };
+    const nobodyLooks = looks.every(({ trouble }) => trouble !== undefined);
+    return {
+      status: nobodyLooks ? 'failed' : 'degraded',
+      detail: failing.map(({ name, trouble }) => `${name}: ${trouble}`).join('; '),
+    };
   });
 
   const turns = serviceOf('jobs', {

@@ -61,7 +61,9 @@ export class Lease extends BaseService {
   #term: Term | undefined;
   /** Of an attempt whose answer got lost: it may hold the lease without our knowing. */
   #doubtful: string | undefined;
-  #lastError: string | undefined;
+  /** What went wrong since it last worked. */
+  readonly #told = new Set<string>();
+  #trouble: string | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: LeaseOptions) {
@@ -78,6 +80,11 @@ export class Lease extends BaseService {
       !term.lost.signal.aborted &&
       this.#options.time.now() < term.trustedUntil
     );
+  }
+
+  /** Why it cannot be competed for, or its work not be done; undefined if nothing is wrong. */
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   protected override async onStart(): Promise<void> {
@@ -104,7 +111,7 @@ export class Lease extends BaseService {
           await this.#hold(term);
           this.#backoff.reset();
         }
-        this.#lastError = undefined;
+        this.#works();
       } catch (error) {
         this.#report(error);
         waitMs = Math.max(waitMs, this.#backoff.next());
@@ -198,14 +205,25 @@ export class Lease extends BaseService {
     ).then(() => 'unknown' as const);
     const outcome = await Promise.race([attempt, tooLate]);
     answered.abort();
-    if (outcome === 'renewed') term.trustedUntil = attemptedAt + ttlMs * TRUSTED;
+    if (outcome === 'renewed') {
+      term.trustedUntil = attemptedAt + ttlMs * TRUSTED;
+      // Work that fails does so sooner than this.
+      this.#works();
+    }
     return outcome;
   }
 
+  #works(): void {
+    const { name, log } = this.#options;
+    if (this.#trouble !== undefined) log.info({ lease: name }, 'works again');
+    this.#trouble = undefined;
+    this.#told.clear();
+  }
+
   #report(error: unknown): void {
-    const message = errorMessage(error);
-    if (message === this.#lastError) return;
-    this.#lastError = message;
+    this.#trouble = errorMessage(error);
+    if (this.#told.has(this.#trouble)) return;
+    this.#told.add(this.#trouble);
     this.#options.log.error(
       { lease: this.#options.name, err: error },
       'trouble with the lease, tries again',

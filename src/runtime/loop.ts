@@ -26,7 +26,7 @@ export interface LoopOptions {
  *      └────threw───▶ backing off ──time is up──▶ running
  *
  * A wake during a run makes the next one follow at once; during a backoff it shortens nothing, or a storm of wakes
- * would make a failing loop a busy one. An error is logged when it is another than the last one, and when it is over.
+ * would make a failing loop a busy one. Each error of a run of failures is logged once, and that it is over.
  */
 export class Loop extends BaseService {
   readonly #options: LoopOptions;
@@ -35,13 +35,20 @@ export class Loop extends BaseService {
   readonly #givingUp = new AbortController();
   #nap: AbortController | undefined;
   #woken = false;
-  #lastError: string | undefined;
+  /** What went wrong since the last success. */
+  readonly #told = new Set<string>();
+  #trouble: string | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: LoopOptions) {
     super(options.name);
     this.#options = options;
     this.#backoff = new Backoff(options.backoff);
+  }
+
+  /** Why the last run failed; undefined if it did not. */
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   /** Runs as soon as may be; once, however often it is called before that. */
@@ -80,13 +87,14 @@ export class Loop extends BaseService {
     try {
       const { sleepMs } = await this.#options.runOnce(this.#givingUp.signal);
       if (Number.isNaN(sleepMs)) throw new TypeError(`${this.name} said to sleep for no number`);
-      if (this.#lastError !== undefined) {
+      if (this.#trouble !== undefined) {
         this.#options.log.info(
           { loop: this.name, failures: this.#backoff.failures },
           'works again',
         );
       }
-      this.#lastError = undefined;
+      this.#trouble = undefined;
+      this.#told.clear();
       this.#backoff.reset();
       return { sleepMs, failed: false };
     } catch (error) {
@@ -97,9 +105,9 @@ export class Loop extends BaseService {
   }
 
   #report(error: unknown): void {
-    const message = errorMessage(error);
-    if (message === this.#lastError) return;
-    this.#lastError = message;
+    this.#trouble = errorMessage(error);
+    if (this.#told.has(this.#trouble)) return;
+    this.#told.add(this.#trouble);
     this.#options.log.error({ loop: this.name, err: error }, 'failed, tries again');
   }
 

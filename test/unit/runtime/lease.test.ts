@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Lease, type LeaseStore } from '../../../src/runtime/lease.ts';
-import { silentLogger } from '../../../src/runtime/logger.ts';
+import { type Logger, silentLogger } from '../../../src/runtime/logger.ts';
 import type { Time } from '../../../src/runtime/time.ts';
 import { VirtualClock } from '../../../src/runtime/virtual-clock.ts';
 import { FakeLeaseStore, FreezableTime } from '../../support/fake-leases.ts';
+import { recordingLogger } from '../../support/recording-logger.ts';
 
 const TTL_MS = 1_000;
 
@@ -26,13 +27,14 @@ function leaseOf(
   store: LeaseStore,
   time: Time,
   whileHeld: (signal: AbortSignal) => Promise<void>,
+  log: Logger = silentLogger,
 ): Lease {
   const lease = new Lease({
     name: 'listener',
     ttlMs: TTL_MS,
     store,
     time,
-    log: silentLogger,
+    log,
     whileHeld,
   });
   leases.push(lease);
@@ -70,6 +72,32 @@ describe('a lease', () => {
     await first.stop(AbortSignal.timeout(5_000));
     await clock.advanceTo(clock.now() + TTL_MS / 2);
     expect([first.held, second.held]).toEqual([false, true]);
+  });
+
+  test('says what is wrong with its work, each error once until it works again', async () => {
+    const { clock, store } = world();
+    const { log, lines } = recordingLogger('info');
+    let broken: string | undefined = 'deaf';
+    const lease = leaseOf(
+      store,
+      clock,
+      async (signal) => {
+        if (broken !== undefined) throw new Error(broken);
+        await untilAborted(signal);
+      },
+      log,
+    );
+    await lease.start();
+    for (const next of ['deaf', 'dumb', 'deaf']) {
+      broken = next;
+      await clock.advanceTo(clock.now() + 5 * TTL_MS);
+    }
+    expect(lease.trouble).toBe('deaf');
+    broken = undefined;
+    await clock.advanceTo(clock.now() + 5 * TTL_MS);
+    expect(lease.trouble).toBeUndefined();
+    const told = lines().map(({ msg, err }) => (err as Error | undefined)?.message ?? msg);
+    expect(told).toEqual(['deaf', 'dumb', 'works again']);
   });
 
   test('is kept until the work has settled', async () => {

@@ -97,14 +97,22 @@ describe('a loop', () => {
     // 100, 200, 400, 800, and every second from then on.
     expect(runs).toBe(13);
     expect(lines()).toHaveLength(1);
-    error = new Error('still away, otherwise');
-    await time.advanceTo(12_000);
+    // An outage shows itself in several ways in turn.
+    for (let at = 11_000; at <= 60_000; at += 1_000) {
+      error = new Error(at % 2_000 === 0 ? 'away' : 'still away, otherwise');
+      await time.advanceTo(at);
+    }
+    expect(loop.trouble).toBe('away');
     error = undefined;
-    await time.advanceTo(20_000);
+    await time.advanceTo(70_000);
+    expect(loop.trouble).toBeUndefined();
+    error = new Error('away');
+    await time.advanceTo(80_000);
     expect(lines().map((line) => line['msg'])).toEqual([
       'failed, tries again',
       'failed, tries again',
       'works again',
+      'failed, tries again',
     ]);
   });
 
