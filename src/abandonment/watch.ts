@@ -13,6 +13,12 @@ const ARM_BATCH = 250;
 const PROBE_EVERY_MS = MINUTE_MS;
 const PROBE_TIMEOUT_MS = 2 * SECOND_MS;
 
+/**
+ * Where they did arrive, and then so many times in a row not, the connection may be dead without a word: another one
+ * tells. Once may be a burst of touches ahead of ours.
+ */
+const DEAF_AFTER = 2;
+
 export interface WatchHooks {
   /** What happened before is unknown: somebody should reconcile. */
   readonly onSubscribed: () => void;
@@ -90,8 +96,15 @@ async function probe(
   observe: Observe,
   signal: AbortSignal,
 ): Promise<void> {
-  while (!signal.aborted) {
-    observe('notifications', { arrive: await sessions.probeNotifications(PROBE_TIMEOUT_MS) });
+  let arrived = false;
+  for (let missed = 0; !signal.aborted; ) {
+    const arrive = await sessions.probeNotifications(PROBE_TIMEOUT_MS);
+    if (signal.aborted) return;
+    observe('notifications', { arrive });
+    arrived ||= arrive;
+    missed = arrive ? 0 : missed + 1;
+    if (arrived && missed === DEAF_AFTER)
+      throw new Error('notifications arrive no more on this connection');
     await clock.sleep(PROBE_EVERY_MS, signal);
   }
 }
