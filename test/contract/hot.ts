@@ -1255,6 +1255,13 @@ export function hotContract(
       expect((await hot.agenda.inspect('ann')).dueAt).toBe(T);
     });
 
+    test('a last_activity of any length is looked at now, and holds nobody up', async () => {
+      // With a pattern that tries every way to split them, these digits take an hour.
+      const hot = await foreign('ann', { last_activity: `${'1'.repeat(500_000)}x` });
+      await hot.sessions.armTouched(['ann'], T);
+      expect((await hot.agenda.inspect('ann')).dueAt).toBe(T);
+    });
+
     test('a session of the wrong type, and one that is gone, are looked at now', async () => {
       const hot = await makeHot();
       await hot.raw.set(hot.keys.session('ann'), 'x');

@@ -10,6 +10,9 @@
 local MILLISECONDS_FROM = 946684800000
 local FUTURE_TOLERANCE_MS = 300000
 
+-- Characters; an instant with all its digits has 20. What is longer is looked at now.
+local LONGEST_INSTANT = 64
+
 local agenda = KEYS[1]
 local now, threshold, lead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local looked = 0
@@ -17,8 +20,10 @@ local looked = 0
 local function dueAt(session)
   local values = redis.pcall('HMGET', session, 'last_activity', 'rekindle')
   if values.err then return now end
-  -- Digits, and perhaps a fraction: tonumber() alone would take "nan", "inf" and "0x10" for instants too.
-  local last = tonumber((values[1] or ''):match('^%s*(%d+%.?%d*)%s*$'))
+  -- Digits, and perhaps a fraction: tonumber() alone would take "nan", "inf" and "0x10" for instants too. Of a long
+  -- text the pattern tries every way to split it: 30,000 digits and a letter held Redis for 16 s.
+  local text = values[1] or ''
+  local last = #text <= LONGEST_INSTANT and tonumber(text:match('^%s*(%d+%.?%d*)%s*$'))
   if not last or last > 8640000000000000 then
     -- A session of ours in which nothing was the user's own doing yet.
     if not values[1] and values[2] then return nil end
