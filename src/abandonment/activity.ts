@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Cart, cartDigest, parseCart } from '../model/cart.ts';
 import { UsageError } from '../model/errors.ts';
-import { formatInstant } from '../model/instant.ts';
+import { LATEST_ISO_MS, formatInstant } from '../model/instant.ts';
 import { type Message, messageText } from '../model/message.ts';
 import type { Session } from '../model/session.ts';
 import { userIdProblem } from '../model/user-id.ts';
@@ -52,9 +52,6 @@ const FIELD_OF = {
   phone: 'phone',
   timezone: 'timezone',
 } as const;
-
-/** The end of the year 9999, the last that ISO 8601 writes with four digits. */
-const LATEST_MS = 253_402_300_799_999;
 
 /** Fields that only these functions write: a caller that could set them would break what they keep in step. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
@@ -188,7 +185,7 @@ export class Activity {
     checkUser(user);
     const now = this.#clock.now();
     const when = at ?? now;
-    if (!Number.isSafeInteger(when) || when <= 0 || when > LATEST_MS) {
+    if (!Number.isSafeInteger(when) || when <= 0 || when > LATEST_ISO_MS) {
       throw new UsageError(`an instant is whole Unix milliseconds; got ${String(when)}`);
     }
     await this.#sessions.write({ user, at: when, now, ...write });

@@ -12,16 +12,13 @@
  * in the session and the ledger, never from when the look happened, so a repeated look finds nothing new.
  */
 import { cartValue } from '../model/cart.ts';
-import { MINUTE_MS } from '../model/duration.ts';
+import { FUTURE_TOLERANCE_MS } from '../model/instant.ts';
 import { type Episode, type Ledger, sameLedger } from '../model/ledger.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Look, Decision, PolicySettings } from './decision.ts';
 import { close, closeEpisode, nextSequence, openEpisode } from './episode.ts';
 import { type Facts, type Sighting, readFacts } from './facts.ts';
 import { planCopy, rememberSight } from './sight.ts';
-
-/** A `last_activity` further ahead than any clock is off counts as the instant it was first seen. */
-const FUTURE_TOLERANCE_MS = 5 * MINUTE_MS;
 
 const BLANK: Ledger = { activityAt: 0, sequence: 0, cart: '' };
 
@@ -105,6 +102,7 @@ function seenActivity(facts: Facts, draft: Ledger, now: number): number {
   // Also when its instant has come: nothing happened then.
   if (draft.future?.raw === raw) return draft.future.seenAt;
   delete draft.future;
+  // Further ahead it counts as the instant it was first seen.
   if (facts.activityAt <= now + FUTURE_TOLERANCE_MS) return facts.activityAt;
   draft.future = { raw, seenAt: now };
   return now;

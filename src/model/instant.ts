@@ -1,3 +1,5 @@
+import { MINUTE_MS } from './duration.ts';
+
 /**
  * From this on a number is Unix milliseconds, below it seconds. As milliseconds it is 2000-01-01: an earlier one
  * is no session's activity, but somebody's far future (the year 9999 is 253402300799 in seconds).
@@ -6,6 +8,12 @@ const MILLISECONDS_FROM = 946_684_800_000;
 
 /** The last instant that a JavaScript Date can hold; nothing later is a time. */
 const LATEST_MS = 8_640_000_000_000_000;
+
+/** The end of the year 9999, the last that ISO 8601 writes with four digits: events hold nothing later. */
+export const LATEST_ISO_MS = 253_402_300_799_999;
+
+/** What lies further ahead than any clock is off is no instant at which something happened. */
+export const FUTURE_TOLERANCE_MS = 5 * MINUTE_MS;
 
 /** Reads an instant as other programs write it, in seconds or milliseconds, whole or with a fraction. */
 export function parseInstant(text: string): number | undefined {

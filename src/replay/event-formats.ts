@@ -1,3 +1,4 @@
+import { LATEST_ISO_MS } from '../model/instant.ts';
 import { userIdProblem } from '../model/user-id.ts';
 import type { ShopEvent, ShopEventKind } from './shop-event.ts';
 
@@ -13,9 +14,6 @@ interface Format {
   readonly kinds: ReadonlyMap<string, ShopEventKind>;
   readonly readTime: (text: string) => number | undefined;
 }
-
-/** The last instant of the year 9999: what is later is no time that anybody meant. */
-const LATEST_MS = 253_402_300_799_999;
 
 function readMilliseconds(text: string): number | undefined {
   if (!/^\d{1,15}$/.test(text)) return undefined;
@@ -42,7 +40,7 @@ function readCalendarTime(text: string): number | undefined {
 }
 
 function withinReason(atMs: number): number | undefined {
-  return atMs > 0 && atMs <= LATEST_MS ? atMs : undefined;
+  return atMs > 0 && atMs <= LATEST_ISO_MS ? atMs : undefined;
 }
 
 const FORMATS: readonly Format[] = [

@@ -6,7 +6,7 @@
 -- Guarantee: the look comes at the latest one threshold after the last activity, and well before the TTL; a touch of a
 -- user who is armed for that already changes nothing. What cannot be read is looked at now: the look says why.
 
--- As in src/model/instant.ts and src/abandonment/policy.ts.
+-- As in src/model/instant.ts.
 local MILLISECONDS_FROM = 946684800000
 local FUTURE_TOLERANCE_MS = 300000
 
