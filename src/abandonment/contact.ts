@@ -1,7 +1,7 @@
 import { DateTime, IANAZone } from 'luxon';
 import type { Contact } from '../model/event.ts';
 import { HOUR_MS, MINUTE_MS } from '../model/duration.ts';
-import { isoInstant, parseInstant } from '../model/instant.ts';
+import { FUTURE_TOLERANCE_MS, isoInstant, parseInstant } from '../model/instant.ts';
 import type { Facts } from './facts.ts';
 
 export interface ContactSettings {
@@ -30,6 +30,7 @@ const SERVICE_WINDOW_MS: ReadonlyMap<string, number> = new Map([
 /** May the user be contacted, and from when on? Facts as of `now`; the subscriber asks again before it sends. */
 export function contactFor(facts: Facts, settings: ContactSettings, now: number): Contact {
   const { consent, fields } = facts;
+  const { basis = '' } = consent;
   const channel = fields.active_channel;
   const covered =
     consent.scope === undefined || (channel !== undefined && consent.scope.includes(channel));
@@ -37,21 +38,22 @@ export function contactFor(facts: Facts, settings: ContactSettings, now: number)
     settings.quietHours && quietUntil(settings.quietHours, zoneOf(facts, settings), now);
   return {
     allowed: consent.status === 'yes' && !covered ? 'no' : consent.status,
-    basis: consent.status === 'yes' && !covered ? 'scope' : (consent.basis ?? 'none'),
+    basis: consent.status === 'yes' && !covered ? 'scope' : basis === '' ? 'none' : basis,
     not_before: notBefore === undefined ? null : isoInstant(notBefore),
-    service_window_expires_at: serviceWindow(fields.active_channel, fields.last_inbound_at),
+    service_window_expires_at: serviceWindow(fields.active_channel, fields.last_inbound_at, now),
   };
 }
 
 function serviceWindow(
   channel: string | undefined,
   lastInbound: string | undefined,
+  now: number,
 ): string | null {
   const windowMs = SERVICE_WINDOW_MS.get(channel?.toLowerCase() ?? '');
   const inboundAt = lastInbound === undefined ? undefined : parseInstant(lastInbound);
-  return windowMs === undefined || inboundAt === undefined
-    ? null
-    : isoInstant(inboundAt + windowMs);
+  if (windowMs === undefined || inboundAt === undefined) return null;
+  // Nobody can rely on a window that opens one day, least of all on one that no event can hold.
+  return inboundAt > now + FUTURE_TOLERANCE_MS ? null : isoInstant(inboundAt + windowMs);
 }
 
 function zoneOf(facts: Facts, settings: ContactSettings): string {

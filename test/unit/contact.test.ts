@@ -145,6 +145,7 @@ describe('contact', () => {
     ['{"status":"yes","basis":null,"scope":null,"at":null}', 'yes', 'none'],
     ['{"status":"unknown","scope":["email"]}', 'unknown', 'none'],
     ['{"status":"no","basis":"stop"}', 'no', 'stop'],
+    ['{"status":"yes","basis":""}', 'yes', 'none'],
   ])('with a consent of %j is allowed: %s, on the basis of %s', (consent, allowed, basis) => {
     const fields = { active_channel: 'web', ...(consent !== undefined && { consent }) };
     expect(contact(fields)).toMatchObject({ allowed, basis });
@@ -180,6 +181,8 @@ describe('contact', () => {
     ['web', '1800000000', null],
     ['whatsapp', undefined, null],
     ['whatsapp', 'yesterday', null],
+    ['whatsapp', '253402300799', null],
+    ['whatsapp', '8640000000000000', null],
   ])('on %s after a message at %s may be free until %s', (active_channel, inbound, expected) => {
     const fields = { active_channel, ...(inbound !== undefined && { last_inbound_at: inbound }) };
     expect(contact(fields).service_window_expires_at).toBe(expected);
