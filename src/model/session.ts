@@ -1,4 +1,5 @@
 import type { Cart } from './cart.ts';
+import { LATEST_ISO_MS } from './instant.ts';
 import type { Message } from './message.ts';
 
 /**
@@ -49,10 +50,14 @@ export interface OwnMarks {
   readonly cartDigest: string;
 }
 
-/** `epoch;ended;opened;added;digest`, as write.lua keeps it; `opened` is negative once that life of the cart is over. */
+/**
+ * `epoch;ended;opened;added;digest`, as write.lua keeps it; `opened` is negative once that life of the cart is over.
+ * Undefined if others spoilt it: an episode is named by what stands there, and no event could hold a later instant.
+ */
 export function parseOwnMarks(text: string | undefined): OwnMarks | undefined {
   const match = /^(\d+);(\d+);(-?\d+);(\d+);(.*)$/s.exec(text ?? '');
-  if (!match) return undefined;
+  if (!match || match.slice(1, 5).some((part) => Math.abs(Number(part)) > LATEST_ISO_MS))
+    return undefined;
   const positive = (part: string | undefined): number | undefined => {
     const value = Number(part);
     return value > 0 ? value : undefined;

@@ -11,8 +11,9 @@
 -- from a future that no clock is off by. What the window pushes out goes to the overflow. A session that others wrote
 -- stays theirs: its TTL is not touched, and a list that is begun beside it goes with it.
 
--- As in src/model/instant.ts and src/abandonment/policy.ts.
+-- As in src/model/instant.ts.
 local MILLISECONDS_FROM = 946684800000
+local LATEST_ISO_MS = 253402300799999
 local FUTURE_TOLERANCE_MS = 300000
 
 -- unpack() takes some 8,000 values at the most, and a list that others wrote may be longer. Even: names and values.
@@ -42,10 +43,21 @@ local function showsAddition(before, now)
 end
 
 -- The field 'rekindle': epoch;ended;opened;added;digest. 'opened' names the life of the cart, negative once it is over.
-local ENDED_IN_MARKS = '^%d+;(%d+);%-?%d+;%d+;'
 local function readMarks(text)
   local epoch, ended, opened, added, digest = text:match('^(%d+);(%d+);(-?%d+);(%d+);(.*)$')
+  if not epoch then return nil end
+  for _, at in ipairs({ epoch, ended, opened, added }) do
+    if math.abs(tonumber(at)) > LATEST_ISO_MS then return nil end
+  end
   return { epoch = epoch, ended = ended, opened = tonumber(opened), added = tonumber(added), digest = digest }
+end
+
+-- The instant 'ended' alone, or nil if these are no marks: to take all of them apart costs as much as the rest of a touch.
+local function endedIn(text)
+  local epoch, ended, opened, added = text:match('^(%d+);(%d+);%-?(%d+);(%d+);')
+  if not epoch then return nil end
+  if #epoch + #ended + #opened + #added > 4 * 13 and not readMarks(text) then return nil end
+  return ended
 end
 
 local function markCart(marks, digest, ordered, at)
@@ -113,7 +125,7 @@ local function write(keyAt, argAt, has)
   if known.err then return session .. ' is a ' .. call('TYPE', session).ok .. '; a session is a hash' end
   local noted, lastActivity = known[1], toMs(known[2])
   -- Ours if it has the marks; '0' while it has not ended.
-  local ended = noted and noted:match(ENDED_IN_MARKS)
+  local ended = noted and endedIn(noted)
   local foreign = not ended and call('EXISTS', session) == 1 and not has.m
   if foreign and has.e then return session .. ' was written by another program; it ends when that program deletes it' end
   local opensNext = ended and ended ~= '0' and (has.a or messageCount > 0)
@@ -154,7 +166,6 @@ local function write(keyAt, argAt, has)
     fields[#fields + 1] = 'last_activity'
     fields[#fields + 1] = string.format('%.3f', (lastActivity + 1) / 1000)
   end
-  -- Most touches change no mark, and to take the marks apart costs as much as the rest of this function.
   if not foreign and (not ended or has.c or has.e) then
     local marks = ended and readMarks(noted)
       or { epoch = atText, ended = '0', opened = 0, added = 0, digest = '' }
