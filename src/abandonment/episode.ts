@@ -1,6 +1,7 @@
 /** Opening and closing the episode of a user's cart. */
 import { digestShowsAddition } from '../model/cart.ts';
 import { SECOND_MS } from '../model/duration.ts';
+import { FUTURE_TOLERANCE_MS } from '../model/instant.ts';
 import type { CloseReason, Episode } from '../model/ledger.ts';
 import type { CancelReason, Look } from './decision.ts';
 import type { Facts } from './facts.ts';
@@ -117,6 +118,7 @@ function additionSince({
   firstSight,
   orderCame,
   activityAt,
+  now,
 }: Look): number | undefined {
   const life = cartLife(facts);
   const { closed } = draft;
@@ -125,6 +127,10 @@ function additionSince({
     if (life.openedAt === undefined) return undefined;
     // An order that another program noted: the library's own ends the life of the cart.
     const { orderAt = 0 } = facts;
+    if (orderAt > now + FUTURE_TOLERANCE_MS) {
+      // It came, but does not tell what came after it; else it would cover every cart until its instant.
+      return seenAddition && !orderCame ? activityAt : undefined;
+    }
     if (life.openedAt < orderAt && (life.addedAt ?? 0) <= coveredUntil(orderAt)) return undefined;
     if (closed?.life !== life.openedAt) return life.openedAt;
     // Not the addition's instant: only the latest is noted, and a look in between would have seen an earlier one.

@@ -168,6 +168,21 @@ describe('at a first start', () => {
     user.set({ last_order_at: formatInstant(T - HOUR_MS) });
     expect(user.look(S0)).toEqual(['announced 0']);
   });
+
+  test('an order from the far future covers what is in the cart, and nothing that comes later', () => {
+    const user = new WatchedUser().actsThroughLibrary(T, T, T, SHIRT);
+    user.set({ last_order_at: '253402300799' });
+    for (const at of [S0, S1]) expect(user.look(at)).toEqual([]);
+    user.actsThroughLibrary(S1 + 1, T, S1 + 1, SHIRT, SHOES);
+    expect(user.look(S1 + 1)).toEqual([]);
+    expect(user.look(S1 + 1 + S0 - T)).toEqual(['announced 0']);
+  });
+
+  test('an episode is never named by an instant that no event can hold', () => {
+    const user = new WatchedUser().actsThroughLibrary(T, 999_999_999_999_999, T, SHIRT);
+    user.look(T);
+    expect(user.ledger?.lastEpisode).toBe(T);
+  });
 });
 
 describe('the return of a user', () => {
