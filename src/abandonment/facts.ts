@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Cart, cartDigest, parseCart } from '../model/cart.ts';
-import { parseInstant } from '../model/instant.ts';
+import { FUTURE_TOLERANCE_MS, parseInstant } from '../model/instant.ts';
 import type { Problem } from '../model/problem.ts';
 import {
   type Consent,
@@ -70,11 +70,16 @@ function parseConsent(text: string | undefined): Consent | undefined {
   }
 }
 
-/** An opt-out stands until a later consent takes it back; a consent without a time never does. */
-function isOptedOut(consent: Consent, optedOutAt: number | undefined): boolean {
+/**
+ * An opt-out stands until a later consent takes it back. One without a time never does, and one from the future not
+ * yet: else it would outlive every opt-out to come.
+ */
+function isOptedOut(consent: Consent, optedOutAt: number | undefined, now: number): boolean {
   if (consent.status === 'no') return true;
   if (optedOutAt === undefined) return false;
-  return !(consent.status === 'yes' && consent.at !== undefined && consent.at > optedOutAt);
+  const { status, at } = consent;
+  const takenBack = at !== undefined && at > optedOutAt && at <= now + FUTURE_TOLERANCE_MS;
+  return !(status === 'yes' && takenBack);
 }
 
 function invalid(
@@ -92,6 +97,7 @@ function invalid(
 export function readFacts(
   sighting: Sighting,
   snapshot: SessionFields | undefined,
+  now: number,
 ): { facts: Facts } | { problem: Problem } {
   if (sighting.problem) return { problem: sighting.problem };
   const present = sighting.fields !== undefined;
@@ -138,7 +144,7 @@ export function readFacts(
       cartDigest: cartDigest(cart.items),
       orderAt,
       consent,
-      optedOut: isOptedOut(consent, sighting.optedOutAt),
+      optedOut: isOptedOut(consent, sighting.optedOutAt, now),
       expiresAt: sighting.expiresAt,
       fields,
     },

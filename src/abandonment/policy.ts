@@ -36,7 +36,7 @@ export function decide(
   now: number,
 ): Decision {
   const draft: Ledger = before ? copyOf(before) : { ...BLANK };
-  const read = readFacts(sighting, before?.snapshot);
+  const read = readFacts(sighting, before?.snapshot, now);
   if ('problem' in read) return quarantined(read.problem, sighting, before, draft, settings, now);
 
   delete draft.problem;

@@ -128,6 +128,7 @@ function factsOf(fields: SessionFields): Facts {
       digest: '',
     },
     undefined,
+    NOON,
   );
   if ('problem' in read) throw new Error(read.problem.detail);
   return read.facts;

@@ -115,7 +115,7 @@ function announcement(cart: string, fields: Readonly<Record<string, string>> = {
     optedOutAt: undefined,
     digest: '',
   };
-  const read = readFacts(sighting, undefined);
+  const read = readFacts(sighting, undefined, NOW);
   if ('problem' in read) throw new Error(read.problem.detail);
   return {
     type: 'cart.abandoned',

@@ -25,7 +25,7 @@ function abandoned(fields: SessionFields): EventDraft {
     expiresAt: undefined,
     optedOutAt: undefined,
   };
-  const read = readFacts({ ...sight, digest: '' }, undefined);
+  const read = readFacts({ ...sight, digest: '' }, undefined, T);
   if ('problem' in read) throw new Error(read.problem.detail);
   return {
     type: 'cart.abandoned',

@@ -430,7 +430,8 @@ describe('an opt-out', () => {
     ['an earlier consent', `{"status":"yes","at":${T / 1_000 - 100}}`, []],
     ['nothing asked since', '{"status":"unknown"}', []],
     ['a later consent, in seconds', `{"status":"yes","at":${T / 1_000 + 100}}`, ['announced 0']],
-    ['a later consent, as a date', `{"status":"yes","at":"2027-02-01T00:00:00Z"}`, ['announced 0']],
+    ['a later consent, as a date', `{"status":"yes","at":"2027-01-15T09:00:00Z"}`, ['announced 0']],
+    ['a consent from the far future', '{"status":"yes","at":253402300799}', []],
   ])('with %s', (_what, consent, expected) => {
     const user = new WatchedUser();
     user.optedOutAt = T;
