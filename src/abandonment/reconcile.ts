@@ -1,4 +1,4 @@
-import { userIdProblem } from '../model/user-id.ts';
+import { type ImpossibleUser, userIdProblem } from '../model/user-id.ts';
 import type { Agenda } from '../ports/agenda.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LedgerStore, Quarantined, Reading } from '../ports/ledger.ts';
@@ -67,14 +67,14 @@ export async function reconcile(
     }
   };
 
-  // An id that is no text cannot be asked for: its key is gone if no page names it.
+  // What is no user cannot be asked for: its key is gone if no page names it.
   const quarantined = await ledgers.quarantined(Number.MAX_SAFE_INTEGER);
   const unseen = new Set(quarantined.entries.map(({ user }) => user).filter(userIdProblem));
 
   let cursor: string | undefined = '';
   while (cursor !== undefined && signal?.aborted !== true) {
     const page = await sessions.scan(cursor);
-    for (const user of page.impossible) unseen.delete(user);
+    for (const { user } of page.impossible) unseen.delete(user);
     await quarantineImpossible(ports, page.impossible, observe);
     await visit(page.users, () => true);
     cursor = page.cursor;
@@ -134,13 +134,17 @@ function dueAt(reading: Reading, settings: PolicySettings, now: number): number 
 
 async function quarantineImpossible(
   { sessions, ledgers, clock }: ReconcilePorts,
-  impossible: readonly string[],
+  impossible: readonly ImpossibleUser[],
   observe: Observe,
 ): Promise<void> {
-  const entries = impossible.flatMap((user): Quarantined[] => {
-    const problem = userIdProblem(user);
-    return problem ? [{ user, key: sessions.keyOf(user), at: clock.now(), ...problem }] : [];
-  });
+  const entries = impossible.map(
+    ({ user, problem }): Quarantined => ({
+      user,
+      key: sessions.keyOf(user),
+      at: clock.now(),
+      ...problem,
+    }),
+  );
   for (const entry of await ledgers.quarantine(entries)) observe('quarantined', entry);
 }
 

@@ -1,4 +1,5 @@
 import type { Session } from '../model/session.ts';
+import type { ImpossibleUser } from '../model/user-id.ts';
 
 /** One write to a session by the library: all of it happens, or none. */
 export interface SessionWrite {
@@ -66,6 +67,6 @@ export interface SessionPage {
   /** Undefined: this was the last page. */
   readonly cursor: string | undefined;
   readonly users: readonly string[];
-  /** Keys that match the template but name no possible user. */
-  readonly impossible: readonly string[];
+  /** What stands in keys that match the template, but name no possible user. */
+  readonly impossible: readonly ImpossibleUser[];
 }

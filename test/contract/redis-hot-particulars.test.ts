@@ -359,11 +359,21 @@ describe('a hostile user id', () => {
 
   test('that is no text is given apart, and stops nobody', async () => {
     const hot = redisHot(redis);
-    await control.hset(Buffer.from([...Buffer.from('session:'), 0xff, 0xfe]), 'cart', '[]');
+    // Latin-1, in which two names differ by a byte that is no UTF-8, and one that ends like messages do.
+    for (const id of ['ren\xe9', 'ren\xe8', '\xff:messages'])
+      await control.hset(Buffer.from(`session:${id}`, 'latin1'), 'cart', '[]');
+    await control.rpush(Buffer.from('session:ren\xe9:messages', 'latin1'), '{}');
+    await control.hset('session:ren�{e9}', 'cart', '[]');
+    await control.hset(`session:${'x'.repeat(100_000)}`, 'cart', '[]');
+    await control.hset(`session:${'x'.repeat(100_001)}`, 'cart', '[]');
     await control.hset('session:ann', 'cart', '[]');
     const page = await hot.sessions.scan('');
     expect(page.users).toEqual(['ann']);
-    expect(page.impossible).toHaveLength(1);
+    expect(new Set(page.impossible.map(({ user }) => user.slice(0, 64)))).toEqual(
+      new Set(['ren�{e9}', 'ren�{e8}', '�{ff}:messages', 'ren�{efbfbd}{e9}', 'x'.repeat(64)]),
+    );
+    expect(new Set(page.impossible.map(({ user }) => user)).size).toBe(6);
+    for (const { user } of page.impossible) expect(user.length).toBeLessThan(200);
   });
 });
 

@@ -4,7 +4,7 @@ import { MINUTE_MS } from '../../src/model/duration.ts';
 import { formatInstant, parseInstant } from '../../src/model/instant.ts';
 import { parseOwnMarks } from '../../src/model/session.ts';
 import type { Session } from '../../src/model/session.ts';
-import { userIdProblem } from '../../src/model/user-id.ts';
+import { type ImpossibleUser, impossibleUser, userIdProblem } from '../../src/model/user-id.ts';
 import type { Agenda, Claim, NextLook } from '../../src/ports/agenda.ts';
 import type { SessionPage, SessionWrite, Sessions } from '../../src/ports/sessions.ts';
 import { HOT_DEFAULTS } from './hot-options.ts';
@@ -286,13 +286,15 @@ class MemorySessions implements Sessions {
 
   async scan(): Promise<SessionPage> {
     const users: string[] = [];
-    const impossible: string[] = [];
+    const impossible: ImpossibleUser[] = [];
     for (const key of this.#store.keys()) {
       const user = this.#keys.sessionUser(key);
       const ofSomebodyElse =
         this.#keys.messagesUser(key) !== undefined && this.#store.typeOf(key) !== 'hash';
-      if (user !== undefined && !ofSomebodyElse)
-        (userIdProblem(user) ? impossible : users).push(user);
+      if (user === undefined || ofSomebodyElse) continue;
+      const named = impossibleUser(Buffer.from(user));
+      if (named) impossible.push(named);
+      else users.push(user);
     }
     return { cursor: undefined, users, impossible };
   }

@@ -91,6 +91,14 @@ export class Keys {
     return key.slice(this.#before.length, key.length - this.#after.length);
   }
 
+  /** As `sessionUser`, for a session's key that may be no text. */
+  sessionUserBytes(key: Buffer): Buffer {
+    return key.subarray(
+      Buffer.byteLength(this.#before),
+      key.length - Buffer.byteLength(this.#after),
+    );
+  }
+
   /**
    * The user whose messages a key may be. A key that ends so is also the session of a user whose id ends so; the type
    * of the key tells them apart.

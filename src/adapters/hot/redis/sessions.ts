@@ -3,7 +3,12 @@ import { parseCart } from '../../../model/cart.ts';
 import { formatInstant, parseInstant } from '../../../model/instant.ts';
 import type { Message } from '../../../model/message.ts';
 import { type Session, parseOwnMarks } from '../../../model/session.ts';
-import { userIdProblem } from '../../../model/user-id.ts';
+import {
+  type ImpossibleUser,
+  NO_TEXT,
+  impossibleUser,
+  userIdProblem,
+} from '../../../model/user-id.ts';
 import type { SessionPage, SessionWrite, Sessions } from '../../../ports/sessions.ts';
 import type { Keys } from './keys.ts';
 import { NotificationWatch } from './notifications.ts';
@@ -183,27 +188,37 @@ export class RedisSessions implements Sessions {
   }
 
   async scan(cursor: string): Promise<SessionPage> {
-    const [next, found] = await this.#redis.scan(
-      cursor || '0',
-      'MATCH',
-      this.#keys.sessionPattern,
-      'COUNT',
-      SCAN_COUNT,
-    );
-    const sessions = await this.#withoutMessages(found);
+    const from = cursor || '0';
+    const page = ['MATCH', this.#keys.sessionPattern, 'COUNT', SCAN_COUNT] as const;
+    const [next, found] = await this.#redis.scan(from, ...page);
+    const texts = found.filter((key) => !key.includes(NO_TEXT));
+    // Bytes that are no text all read the same: what they are is asked for, by the few who have them.
+    const bytes =
+      texts.length < found.length
+        ? (await this.#redis.scanBuffer(from, ...page))[1].filter((key) =>
+            key.toString().includes(NO_TEXT),
+          )
+        : [];
     const users: string[] = [];
-    const impossible: string[] = [];
-    for (const key of sessions) {
-      const user = this.#keys.sessionUser(key);
+    const impossible: ImpossibleUser[] = [];
+    for (const key of await this.#withoutMessages([...texts, ...bytes])) {
+      const user = this.#keys.sessionUser(key.toString());
       if (user === undefined) continue;
-      (userIdProblem(user) ? impossible : users).push(user);
+      if (!userIdProblem(user)) {
+        users.push(user);
+        continue;
+      }
+      const named = impossibleUser(this.#keys.sessionUserBytes(Buffer.from(key)));
+      if (named) impossible.push(named);
     }
     return { cursor: next === '0' ? undefined : next, users, impossible };
   }
 
   /** `session:bob:messages` is bob's messages, or the session of a user `bob:messages` if it is a hash. */
-  async #withoutMessages(found: readonly string[]): Promise<readonly string[]> {
-    const doubtful = found.filter((key) => this.#keys.messagesUser(key) !== undefined);
+  async #withoutMessages<Key extends string | Buffer>(
+    found: readonly Key[],
+  ): Promise<readonly Key[]> {
+    const doubtful = found.filter((key) => this.#keys.messagesUser(key.toString()) !== undefined);
     if (doubtful.length === 0) return found;
     const pipeline = this.#redis.pipeline();
     for (const key of doubtful) pipeline.type(key);
