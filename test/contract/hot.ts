@@ -1275,6 +1275,14 @@ export function hotContract(
       for (const user of ['ann', 'gone']) expect((await hot.agenda.inspect(user)).dueAt).toBe(T);
     });
 
+    test('somebody’s messages are no session to look at', async () => {
+      const hot = await makeHot();
+      await hot.raw.rpush(hot.keys.messages('ann'), '{}');
+      await hot.raw.set(hot.keys.messages('bob'), '[]');
+      await hot.sessions.armTouched(['ann:messages', 'bob:messages'], T);
+      expect((await hot.agenda.counts(T)).armed).toBe(0);
+    });
+
     test('a session of ours in which nothing was the user’s doing yet waits for that', async () => {
       const hot = await makeHot();
       await hot.sessions.write({ user: 'ann', at: T, activity: false, messages: [said('hi')] });
@@ -1353,6 +1361,23 @@ export function hotContract(
       );
     });
 
+    test('a hash that ends like messages is a session, until messages take its place', async () => {
+      const hot = await makeHot();
+      for (const user of ['ann', 'bob']) {
+        await hot.raw.hset(hot.keys.session(user), { last_activity: '5' });
+        await hot.raw.hset(hot.keys.messages(user), { last_activity: '5' });
+      }
+      expect(await allOf((cursor) => hot.sessions.scan(cursor))).toEqual(
+        new Set(['ann', 'ann:messages', 'bob', 'bob:messages']),
+      );
+      await hot.raw.del(hot.keys.messages('ann'), hot.keys.messages('bob'));
+      await hot.raw.set(hot.keys.messages('ann'), '[]');
+      await hot.raw.rpush(hot.keys.messages('bob'), '{}');
+      expect(await allOf((cursor) => hot.sessions.scan(cursor))).toEqual(new Set(['ann', 'bob']));
+      for (const { fields, problem } of await hot.ledgers.read(['ann:messages', 'bob:messages'], T))
+        expect({ fields, problem }).toEqual({ fields: undefined, problem: undefined });
+    });
+
     test('gives ids that cannot be one apart', async () => {
       const hot = await makeHot();
       const long = 'x'.repeat(513);
@@ -1376,9 +1401,11 @@ export function hotContract(
       await hot.raw.hset(hot.keys.session('cem:messages'), { last_activity: '5' });
       await hot.raw.set('unrelated', 'x');
       await hot.raw.hset(hot.keys.session('x'.repeat(513)), { last_activity: '5' });
+      await hot.raw.del(hot.keys.session('cem:messages'));
       await hot.raw.hset(hot.keys.session('last'), { last_activity: '5' });
       await expect.poll(() => heard).toContain('last');
-      expect(heard).toEqual(new Set(['ann', 'bob', 'cem:messages', 'last']));
+      // Whose session that was is not told by its deletion.
+      expect(heard).toEqual(new Set(['ann', 'bob', 'cem:messages', 'cem', 'last']));
       stop.abort();
       await watching;
       await hot.raw.hset(hot.keys.session('late'), { last_activity: '5' });

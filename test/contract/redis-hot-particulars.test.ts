@@ -377,6 +377,18 @@ describe('a hostile user id', () => {
   });
 });
 
+test('what ends like messages, and is of no type that messages have, is a broken session', async () => {
+  const hot = redisHot(redis);
+  await control.zadd('session:ann:messages', 1, 'x');
+  await control.xadd('session:bob:messages', '*', 'x', 'y');
+  expect((await hot.sessions.scan('')).users.toSorted()).toEqual(['ann:messages', 'bob:messages']);
+  const [ann, bob] = await hot.ledgers.read(['ann:messages', 'bob:messages'], T);
+  expect([ann?.problem?.reason, bob?.problem?.reason]).toEqual([
+    'wrong_key_type',
+    'wrong_key_type',
+  ]);
+});
+
 describe('a key template', () => {
   test.each([
     '*<user_id>',

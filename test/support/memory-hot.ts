@@ -1,4 +1,4 @@
-import { Keys } from '../../src/adapters/hot/redis/keys.ts';
+import { Keys, isMessagesType } from '../../src/adapters/hot/redis/keys.ts';
 import { digestShowsAddition, parseCart } from '../../src/model/cart.ts';
 import { MINUTE_MS } from '../../src/model/duration.ts';
 import { formatInstant, parseInstant } from '../../src/model/instant.ts';
@@ -262,7 +262,9 @@ class MemorySessions implements Sessions {
 
   #touchedDueAt(sessionKey: string, now: number): number | undefined {
     const { thresholdMs, demoteLeadMs } = this.#options;
-    if (this.#store.typeOf(sessionKey) !== 'hash') return now;
+    const type = this.#store.typeOf(sessionKey);
+    if (type !== 'hash')
+      return isMessagesType(type) && sessionKey.endsWith(':messages') ? undefined : now;
     const hash = this.#store.hash(sessionKey);
     const text = hash?.get('last_activity');
     const lastActivityAt = parseInstant(text ?? '');
@@ -290,7 +292,7 @@ class MemorySessions implements Sessions {
     for (const key of this.#store.keys()) {
       const user = this.#keys.sessionUser(key);
       const ofSomebodyElse =
-        this.#keys.messagesUser(key) !== undefined && this.#store.typeOf(key) !== 'hash';
+        this.#keys.messagesUser(key) !== undefined && isMessagesType(this.#store.typeOf(key));
       if (user === undefined || ofSomebodyElse) continue;
       const named = impossibleUser(Buffer.from(user));
       if (named) impossible.push(named);
@@ -306,10 +308,8 @@ class MemorySessions implements Sessions {
   ): Promise<void> {
     const listener = (key: string, event: string): void => {
       if (event === 'expired') return;
-      const user =
-        (event.startsWith('h') ? undefined : this.#keys.messagesUser(key)) ??
-        this.#keys.sessionUser(key);
-      if (user !== undefined && !userIdProblem(user)) onTouched(user);
+      for (const user of this.#keys.usersTouched(key, event))
+        if (!userIdProblem(user)) onTouched(user);
     };
     if (signal.aborted) return;
     this.#store.listeners.add(listener);

@@ -1,4 +1,4 @@
-import type { Keys } from '../../src/adapters/hot/redis/keys.ts';
+import { type Keys, isMessagesType } from '../../src/adapters/hot/redis/keys.ts';
 import type { AnyEvent } from '../../src/model/event.ts';
 import { decodeLedger, encodeLedger } from '../../src/model/ledger.ts';
 import type { Ledger } from '../../src/model/ledger.ts';
@@ -87,7 +87,8 @@ export class MemoryLedgers implements LedgerStore {
     const optedOut = this.#store.hash(this.#keys.optouts)?.get(user);
     const optedOutAt = optedOut === undefined ? undefined : Number(optedOut);
     const type = this.#store.typeOf(key);
-    if (type === 'none')
+    const ofMessages = isMessagesType(type) && this.#keys.messagesUser(key) !== undefined;
+    if (type === 'none' || ofMessages)
       return {
         fields: undefined,
         problem: undefined,

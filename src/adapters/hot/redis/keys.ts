@@ -99,9 +99,16 @@ export class Keys {
     );
   }
 
+  /** Whom a change of `key` may be a touch of, by the change's name in keyspace notifications. */
+  usersTouched(key: string, event: string): string[] {
+    const owner = event.startsWith('h') ? undefined : this.messagesUser(key);
+    const user = owner === undefined || OF_ANY_TYPE.has(event) ? this.sessionUser(key) : undefined;
+    return [owner, user].filter((one) => one !== undefined);
+  }
+
   /**
    * The user whose messages a key may be. A key that ends so is also the session of a user whose id ends so; the type
-   * of the key tells them apart.
+   * of the key tells them apart, see `isMessagesType`.
    */
   messagesUser(key: string): string | undefined {
     return key.endsWith(MESSAGES) ? this.sessionUser(key.slice(0, -MESSAGES.length)) : undefined;
@@ -109,6 +116,24 @@ export class Keys {
 }
 
 const MESSAGES = ':messages';
+
+/** Changes whose name does not tell the type of the key: where it may be two users', it is a touch of both. */
+const OF_ANY_TYPE: ReadonlySet<string> = new Set([
+  'del',
+  'expire',
+  'persist',
+  'rename_from',
+  'rename_to',
+  'copy_to',
+  'restore',
+  'move_from',
+  'move_to',
+]);
+
+/** Messages are a list, or one text. Anything else under such a key is the session of a user whose id ends so. */
+export function isMessagesType(type: string): boolean {
+  return type === 'list' || type === 'string';
+}
 
 function escapeGlob(text: string): string {
   return text.replace(/[\\*?[\]]/g, '\\$&');

@@ -12,7 +12,7 @@ import type {
   Quarantined,
   Reading,
 } from '../../../ports/ledger.ts';
-import type { Keys } from './keys.ts';
+import { type Keys, isMessagesType } from './keys.ts';
 import { Script } from './script.ts';
 
 /** As read.lua gives it: `digest` and `told` hold the values, or the digest is a hash and the values stand apart. */
@@ -95,7 +95,7 @@ export class RedisLedgerStore implements LedgerStore {
       for (const user of rest) keys.push(this.#keys.session(user), this.#keys.ledger(user));
       const args = [maxCart, digestMax, POLICY_FIELDS.length, ...POLICY_FIELDS, ...rest];
       const rows = await readScript.run(this.#redis, keys, args);
-      rows.forEach((row, index) => readings.push(toReading(rest[index] ?? '', row, now)));
+      rows.forEach((row, index) => readings.push(toReading(rest[index] ?? '', row, now, this.#keys)));
     }
     return readings;
   }
@@ -247,15 +247,16 @@ function parseStored(
   }
 }
 
-function toReading(user: string, row: Row, now: number): Reading | undefined {
+function toReading(user: string, row: Row, now: number, keys: Keys): Reading | undefined {
   const [pttl, fault, digest, stored] = row;
   const sight = digest.startsWith('#') ? sightApart(row) : sightInOne(row);
   if (!sight) return undefined;
+  const ofMessages = fault !== '' && isOfMessages(fault, keys.session(user), keys);
   const found = stored === null ? undefined : parseStored(user, stored);
   return {
     user,
-    fields: pttl === NO_KEY ? undefined : sight.fields,
-    problem: stored !== null && !found ? UNREADABLE : problemOf(fault),
+    fields: pttl === NO_KEY || ofMessages ? undefined : sight.fields,
+    problem: stored !== null && !found ? UNREADABLE : problemOf(ofMessages ? '' : fault),
     expiresAt: pttl >= 0 ? now + pttl : undefined,
     optedOutAt: sight.optedOutAt ? Number(sight.optedOutAt) : undefined,
     digest,
@@ -263,6 +264,14 @@ function toReading(user: string, row: Row, now: number): Reading | undefined {
     version: stored === null ? '' : stored.slice(0, VERSION_LENGTH),
     pending: found?.pending ?? [],
   };
+}
+
+/** A list or a text whose key ends so is somebody's messages: there is no session. */
+function isOfMessages(fault: string, key: string, keys: Keys): boolean {
+  const [reason, type = ''] = fault.split(':');
+  return (
+    reason === 'wrong_key_type' && isMessagesType(type) && keys.messagesUser(key) !== undefined
+  );
 }
 
 interface Sight {

@@ -53,8 +53,7 @@ export class NotificationWatch {
         this.#onSentinel?.();
         return;
       }
-      const user = this.#userTouched(key, event);
-      if (user !== undefined) onTouched(user);
+      for (const user of this.#usersTouched(key, event)) onTouched(user);
     });
     try {
       const subscribed = listener.psubscribe(
@@ -73,12 +72,10 @@ export class NotificationWatch {
     }
   }
 
-  #userTouched(key: string, event: string): string | undefined {
-    if (NOT_A_TOUCH.has(event)) return undefined;
-    const ofMessages = event.startsWith('h') ? undefined : this.#keys.messagesUser(key);
-    const user = ofMessages ?? this.#keys.sessionUser(key);
+  #usersTouched(key: string, event: string): readonly string[] {
+    if (NOT_A_TOUCH.has(event)) return [];
     // An impossible id is put into quarantine by reconcile; it is never armed.
-    return user === undefined || userIdProblem(user) ? undefined : user;
+    return this.#keys.usersTouched(key, event).filter((user) => !userIdProblem(user));
   }
 
   async probe(timeoutMs: number): Promise<boolean> {

@@ -10,7 +10,7 @@ import {
   userIdProblem,
 } from '../../../model/user-id.ts';
 import type { SessionPage, SessionWrite, Sessions } from '../../../ports/sessions.ts';
-import type { Keys } from './keys.ts';
+import { type Keys, isMessagesType } from './keys.ts';
 import { NotificationWatch } from './notifications.ts';
 import { Script } from './script.ts';
 
@@ -214,7 +214,7 @@ export class RedisSessions implements Sessions {
     return { cursor: next === '0' ? undefined : next, users, impossible };
   }
 
-  /** `session:bob:messages` is bob's messages, or the session of a user `bob:messages` if it is a hash. */
+  /** `session:bob:messages` is bob's messages as a list or a text, else the session of a user `bob:messages`. */
   async #withoutMessages<Key extends string | Buffer>(
     found: readonly Key[],
   ): Promise<readonly Key[]> {
@@ -223,7 +223,9 @@ export class RedisSessions implements Sessions {
     const pipeline = this.#redis.pipeline();
     for (const key of doubtful) pipeline.type(key);
     const types = (await pipeline.exec()) ?? [];
-    const messages = new Set(doubtful.filter((_key, index) => types[index]?.[1] !== 'hash'));
+    const messages = new Set(
+      doubtful.filter((_key, index) => isMessagesType(String(types[index]?.[1]))),
+    );
     return found.filter((key) => !messages.has(key));
   }
 

@@ -19,7 +19,11 @@ local looked = 0
 
 local function dueAt(session)
   local values = redis.pcall('HMGET', session, 'last_activity', 'rekindle')
-  if values.err then return now end
+  if values.err then
+    -- A list or a text whose key ends so is somebody's messages, and no session.
+    local kind = session:sub(-9) == ':messages' and redis.call('TYPE', session).ok
+    return kind ~= 'list' and kind ~= 'string' and now or nil
+  end
   -- Digits, and perhaps a fraction: tonumber() alone would take "nan", "inf" and "0x10" for instants too. Of a long
   -- text the pattern tries every way to split it: 30,000 digits and a letter held Redis for 16 s.
   local text = values[1] or ''
