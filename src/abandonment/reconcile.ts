@@ -1,4 +1,5 @@
-import { type ImpossibleUser, userIdProblem } from '../model/user-id.ts';
+import type { Problem } from '../model/problem.ts';
+import { userIdProblem } from '../model/user-id.ts';
 import type { Agenda } from '../ports/agenda.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LedgerStore, Quarantined, Reading } from '../ports/ledger.ts';
@@ -61,7 +62,9 @@ export async function reconcile(
       const readings = await ledgers.read(found.slice(from, from + READ_BATCH), now);
       const some = readings.filter(which);
       await ledgers.forget(some.filter((reading) => isSpent(reading, settings, now)));
-      armed += await arm(ports, settings, some, now);
+      const judged = some.map((reading) => judge(reading, settings, now));
+      armed += await arm(ports, judged);
+      await quarantine(ports, judged.flatMap(unlisted), observe);
       users += readings.length;
       await pause();
     }
@@ -75,7 +78,7 @@ export async function reconcile(
   while (cursor !== undefined && signal?.aborted !== true) {
     const page = await sessions.scan(cursor);
     for (const { user } of page.impossible) unseen.delete(user);
-    await quarantineImpossible(ports, page.impossible, observe);
+    await quarantine(ports, page.impossible, observe);
     await visit(page.users, () => true);
     cursor = page.cursor;
   }
@@ -107,37 +110,47 @@ function isSpent(
   );
 }
 
-async function arm(
-  { agenda }: ReconcilePorts,
-  settings: PolicySettings,
-  readings: readonly Reading[],
-  now: number,
-): Promise<number> {
-  const looks = readings.flatMap((reading) => {
-    const at = dueAt(reading, settings, now);
-    return at === undefined ? [] : [{ user: reading.user, at }];
-  });
+interface Judged {
+  readonly user: string;
+  /** When a look is due; undefined: none is. */
+  readonly at: number | undefined;
+  /** A problem that no look has to record. */
+  readonly problem: Problem | undefined;
+}
+
+function judge(reading: Reading, settings: PolicySettings, now: number): Judged {
+  const { user, ledger, pending } = reading;
+  try {
+    const decision = decide(reading, ledger, settings, now);
+    const isNews = decision.ledger !== undefined || decision.events.length > 0;
+    return {
+      user,
+      at: isNews || pending.length > 0 ? now : decision.nextAt,
+      problem: isNews ? undefined : decision.problem,
+    };
+  } catch {
+    // The look reports the fault.
+    return { user, at: now, problem: undefined };
+  }
+}
+
+/** Whom no look will put into quarantine: their ledger cannot say so, or says so though the list has dropped them. */
+function unlisted({ user, problem }: Judged): { user: string; problem: Problem }[] {
+  return problem ? [{ user, problem }] : [];
+}
+
+async function arm({ agenda }: ReconcilePorts, judged: readonly Judged[]): Promise<number> {
+  const looks = judged.flatMap(({ user, at }) => (at === undefined ? [] : [{ user, at }]));
   await agenda.arm(looks);
   return looks.length;
 }
 
-function dueAt(reading: Reading, settings: PolicySettings, now: number): number | undefined {
-  if (reading.pending.length > 0) return now;
-  try {
-    const decision = decide(reading, reading.ledger, settings, now);
-    return decision.ledger || decision.events.length > 0 ? now : decision.nextAt;
-  } catch {
-    // The look reports the fault.
-    return now;
-  }
-}
-
-async function quarantineImpossible(
+async function quarantine(
   { sessions, ledgers, clock }: ReconcilePorts,
-  impossible: readonly ImpossibleUser[],
+  found: readonly { readonly user: string; readonly problem: Problem }[],
   observe: Observe,
 ): Promise<void> {
-  const entries = impossible.map(
+  const entries = found.map(
     ({ user, problem }): Quarantined => ({
       user,
       key: sessions.keyOf(user),

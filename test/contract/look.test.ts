@@ -567,6 +567,41 @@ describe('reconcile', () => {
     expect(world.bus.of('open')).toEqual(['announced 0', 'cancelled 0: ended']);
   });
 
+  test('shows whose ledger cannot be read, once, though nobody touched them', async () => {
+    const { raw, keys, ledgers } = world.hot;
+    await raw.hset(keys.session('ann'), { last_activity: formatInstant(START - HOUR_MS), cart });
+    await raw.set(keys.ledger('ann'), 'hello');
+    for (let turn = 0; turn < 2; turn += 1) await world.reconcile();
+    expect(world.observed.quarantined).toMatchObject([
+      { user: 'ann', key: 'session:ann', reason: 'ledger_unreadable', at: START },
+    ]);
+    expect((await ledgers.quarantined(10)).entries).toHaveLength(1);
+    await raw.del(keys.ledger('ann'));
+    await world.reconcile();
+    await world.runFor(0);
+    expect((await ledgers.quarantined(10)).total).toBe(0);
+    expect(world.bus.of('ann')).toEqual(['announced 0']);
+  });
+
+  test('shows those who did not fit into the quarantine, as soon as there is room', async () => {
+    const small = new LookWorld(redisHot(redis, { maxQuarantined: 3 }));
+    const { raw, keys, ledgers } = small.hot;
+    const users = ['a', 'b', 'c', 'd', 'e'];
+    for (const user of users) await small.foreign(user, { last_activity: 'yesterday', cart });
+    await small.runFor(0);
+    const shown = async (): Promise<string[]> =>
+      (await ledgers.quarantined(10)).entries.map(({ user }) => user).toSorted();
+    const first = await shown();
+    expect(first).toHaveLength(3);
+    for (const user of first)
+      await raw.hset(keys.session(user), { last_activity: formatInstant(START - HOUR_MS) });
+    await small.reconcile();
+    await small.runFor(0);
+    await small.reconcile();
+    expect(await shown()).toEqual(users.filter((user) => !first.includes(user)));
+    for (const user of first) expect(small.bus.of(user)).toEqual(['announced 0']);
+  });
+
   test('shows ids that cannot be one, once, for as long as their keys are there', async () => {
     const control = redis.client();
     const long = 'x'.repeat(513);
