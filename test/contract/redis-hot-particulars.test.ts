@@ -5,6 +5,7 @@ import { Keys } from '../../src/adapters/hot/redis/keys.ts';
 import { NotificationWatch } from '../../src/adapters/hot/redis/notifications.ts';
 import { DAY_MS, HOUR_MS } from '../../src/model/duration.ts';
 import type { Ledger } from '../../src/model/ledger.ts';
+import type { Quarantined } from '../../src/ports/ledger.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { HOT_DEFAULTS } from '../support/hot-options.ts';
 import type { Hot } from '../support/hot-options.ts';
@@ -388,6 +389,29 @@ test('what ends like messages, and is of no type that messages have, is a broken
     'wrong_key_type',
   ]);
 });
+
+test.each(['no JSON', 'null', '{"user":"bob"}', ''])(
+  'an entry of the quarantine that somebody spoilt hides nobody: %j',
+  async (text) => {
+    const { ledgers, keys } = redisHot(redis);
+    const entry = (user: string): Quarantined => ({
+      user,
+      key: `session:${user}`,
+      reason: 'cart_not_json',
+      detail: '',
+      at: T,
+    });
+    await ledgers.quarantine([entry('ann'), entry('bob')]);
+    if (text === '') await control.hdel(keys.quarantineDetails, 'ann');
+    else await control.hset(keys.quarantineDetails, 'ann', text);
+    expect((await ledgers.quarantined(10)).entries).toMatchObject([
+      entry('bob'),
+      { user: 'ann', key: 'session:ann', reason: 'unknown' },
+    ]);
+    await ledgers.release(['ann']);
+    expect((await ledgers.quarantined(10)).total).toBe(1);
+  },
+);
 
 describe('a key template', () => {
   test.each([

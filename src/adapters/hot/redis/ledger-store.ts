@@ -206,10 +206,20 @@ export class RedisLedgerStore implements LedgerStore {
     const total = await this.#redis.zcard(this.#keys.quarantine);
     if (users.length === 0) return { total, entries: [] };
     const details = await this.#redis.hmget(this.#keys.quarantineDetails, ...users);
-    const entries = details.flatMap((text) =>
-      text === null ? [] : [JSON.parse(text) as Quarantined],
-    );
+    const entries = users.map((user, index) => this.#entryOf(user, details[index] ?? ''));
     return { total, entries };
+  }
+
+  /** What somebody else wrote there hides nobody, and no other entry. */
+  #entryOf(user: string, text: string): Quarantined {
+    try {
+      const entry = JSON.parse(text) as Quarantined | null;
+      if (entry?.user === user) return entry;
+    } catch {
+      // Said below.
+    }
+    const detail = 'why is not known any more: its entry is not what Rekindle wrote';
+    return { user, key: this.#keys.session(user), reason: 'unknown', detail, at: 0 };
   }
 }
 
