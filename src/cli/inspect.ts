@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { openHot } from '../compose.ts';
 import { UsageError } from '../model/errors.ts';
-import { isoInstant } from '../model/instant.ts';
+import { LATEST_ISO_MS, isoInstant } from '../model/instant.ts';
 import { userIdProblem } from '../model/user-id.ts';
 import { columns, configOf, printJson, printLines, withSettings } from './context.ts';
 
@@ -49,7 +49,12 @@ export function inspectCommand(): Command {
 }
 
 function instantOrNull(at: number | undefined): string | null {
-  return at === undefined ? null : isoInstant(at);
+  return at === undefined ? null : instantOf(at);
+}
+
+/** Somebody may have written there what is no date. */
+function instantOf(at: number): string {
+  return Math.abs(at) <= LATEST_ISO_MS ? isoInstant(at) : String(at);
 }
 
 /** `ledger.episode.openedAt  2026-…`, one row a leaf; instants are shown as such. */
@@ -62,5 +67,5 @@ function rowsOf(value: unknown, path = ''): string[][] {
   if (value === null) return [[path, 'none']];
   if (typeof value === 'string') return [[path, value]];
   const instant = typeof value === 'number' && /(At|at|lastEpisode|life)$/.test(path) && value > 0;
-  return [[path, instant ? isoInstant(value) : JSON.stringify(value)]];
+  return [[path, instant ? instantOf(value) : JSON.stringify(value)]];
 }
