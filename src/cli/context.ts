@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { printable, printableLines } from '../runtime/printable.ts';
 import { type Config, loadConfig, settingsTable } from '../config.ts';
 
 /** Where settings may stand beside the environment. */
@@ -27,15 +28,16 @@ export function configOf(command: Command): Config {
 }
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  process.stdout.write(`${printableLines(JSON.stringify(value, undefined, 2))}\n`);
 }
 
 export function printLines(lines: readonly string[]): void {
   process.stdout.write(lines.map((line) => `${line}\n`).join(''));
 }
 
-/** Rows of texts as aligned columns. */
-export function columns(rows: readonly (readonly string[])[]): string[] {
+/** Rows of texts as aligned columns, one line a row. */
+export function columns(texts: readonly (readonly string[])[]): string[] {
+  const rows = texts.map((row) => row.map(printable));
   const widths: number[] = [];
   for (const row of rows) {
     for (const [index, cell] of row.entries())

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { openBus } from '../compose.ts';
 import type { AnyEvent, EventType } from '../model/event.ts';
 import { EVENT_TYPES } from '../model/event.ts';
+import { printable } from '../runtime/printable.ts';
 import { configOf, withSettings } from './context.ts';
 
 const RECEIVE_BATCH = 100;
@@ -45,7 +46,7 @@ export function subscribeCommand(): Command {
         const deliveries = await subscription.receive(RECEIVE_BATCH, RECEIVE_WAIT_MS, stop.signal);
         for (const delivery of deliveries) {
           const line = json ? JSON.stringify(delivery.event) : sentence(delivery.event);
-          if (!(await printed(line))) break;
+          if (!(await printed(printable(line)))) break;
           await delivery.done();
         }
       }

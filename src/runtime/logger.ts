@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { build as pretty } from 'pino-pretty';
+import { printableLines } from './printable.ts';
 
 /** What the code logs with; a pino logger is one. Fields first: a message without fields has nothing to search for. */
 export interface Logger {
@@ -50,6 +51,8 @@ export function createLogger({
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: REDACTED, censor: '***' },
       serializers: { err: describeError },
+      // JSON escapes what is below a space; a terminal obeys more than that. Lines for a person are parsed once more.
+      hooks: { streamWrite: (line) => printableLines(line, forPerson ? '\\\\u' : '\\u') },
     },
     forPerson
       ? pretty({ destination, sync: true, colorize: true, translateTime: 'HH:MM:ss.l' })
@@ -85,7 +88,7 @@ function describeError(error: unknown, depth = 0): DescribedError {
 }
 
 function maskText(text: string): string {
-  return text
+  return printableLines(text)
     .replaceAll(/(\w:\/\/)[^\s/]*@/g, '$1***@')
     .replaceAll(/(with args beginning with:).*/g, '$1 ***');
 }

@@ -50,3 +50,19 @@ test('lines for a person are no JSON', async () => {
   expect(text).toContain('looked');
   expect(text.startsWith('{')).toBe(false);
 });
+
+test.each([false, true])(
+  'no text forges a line, or is obeyed by a terminal: pretty %s',
+  async (pretty) => {
+    const stream = new PassThrough();
+    const log = createLogger({ level: 'info', stream, pretty });
+    const hostile = 'a\r\n{"level":"fatal"}\u001b[2J\u009b2J\u202e\u2028\u007f';
+    log.info({ user: hostile, err: new Error(hostile) }, 'a session is understood again');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const text = String(stream.read());
+    // Its own colours apart.
+    // eslint-disable-next-line no-control-regex -- that is what is looked for
+    expect(text.replaceAll(/\u001b\[\d+m/g, '')).not.toMatch(/[^\n\P{C}]|[\u2028\u2029]/u);
+    if (!pretty) expect(text.trimEnd()).not.toContain('\n');
+  },
+);
