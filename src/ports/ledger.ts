@@ -13,6 +13,7 @@ export interface Reading {
   readonly problem: Problem | undefined;
   /** When the store will drop the session; undefined: never. */
   readonly expiresAt: number | undefined;
+  /** NaN: nobody knows when, for somebody spoilt it. */
   readonly optedOutAt: number | undefined;
   /** Digest of all of the above but `expiresAt`. */
   readonly digest: string;

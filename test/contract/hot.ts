@@ -292,6 +292,19 @@ export function hotContract(
       expect(bob?.problem).toBeUndefined();
     });
 
+    test.each([
+      ['yesterday'],
+      [''],
+      
+      ['\uFFFD'],
+    ])('an opt-out that is no instant (%j) still is one', async (text) => {
+      const { hot, claim } = await claimed(await makeHot());
+      await hot.raw.hset(hot.keys.optouts, { ann: text });
+      const reading = await readOne(hot, 'ann');
+      expect(reading.optedOutAt).toBeNaN();
+      expect(await commit(hot, claim, reading)).toBe('committed');
+    });
+
     test('equal digests are equal sights, different ones are not', async () => {
       const { ledgers, raw, keys } = await makeHot();
       const digest = async (): Promise<string | undefined> =>

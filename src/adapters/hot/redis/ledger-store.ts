@@ -268,7 +268,7 @@ function toReading(user: string, row: Row, now: number, keys: Keys): Reading | u
     fields: pttl === NO_KEY || ofMessages ? undefined : sight.fields,
     problem: stored !== null && !found ? UNREADABLE : problemOf(ofMessages ? '' : fault),
     expiresAt: pttl >= 0 ? now + pttl : undefined,
-    optedOutAt: sight.optedOutAt ? Number(sight.optedOutAt) : undefined,
+    optedOutAt: sight.optedOutAt,
     digest,
     ledger: found?.ledger,
     version: stored === null ? '' : stored.slice(0, VERSION_LENGTH),
@@ -285,7 +285,7 @@ function isOfMessages(fault: string, key: string, keys: Keys): boolean {
 }
 
 interface Sight {
-  readonly optedOutAt: string | null | undefined;
+  readonly optedOutAt: number | undefined;
   readonly fields: Partial<Record<PolicyField, string>>;
 }
 
@@ -295,7 +295,7 @@ function sightApart([, , , , optedOutAt, ...values]: Row): Sight {
     const value = values[index];
     if (typeof value === 'string') fields[name] = value;
   });
-  return { optedOutAt, fields };
+  return { optedOutAt: optedOutAt === null ? undefined : instantOf(optedOutAt), fields };
 }
 
 /** Undefined if a value holds a zero byte, or what is no UTF-8: as text it would seem to have changed at every commit. */
@@ -313,7 +313,13 @@ function sightInOne([, , digest, , told]: Row): Sight | undefined {
     const name = POLICY_FIELDS[index + GUARD_FIELDS.length];
     if (name && value !== MISSING) fields[name] = value;
   });
-  return { optedOutAt: deciding[1], fields };
+  const [, optedOutAt] = deciding;
+  return { optedOutAt: optedOutAt === MISSING ? undefined : instantOf(optedOutAt), fields };
+}
+
+/** NaN: at a time that nobody knows. */
+function instantOf(text = ''): number {
+  return text === '' ? Number.NaN : Number(text);
 }
 
 const UNREADABLE: Problem = {

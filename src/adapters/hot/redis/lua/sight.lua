@@ -6,7 +6,7 @@
 --   fault    '' or why the session cannot be read: 'wrong_key_type:<type>', 'cart_too_large:<bytes>',
 --            'field_too_large:<name>'; what is too large is left out of values
 --   digest   what the policy decides on, eight parts with a zero byte between them: sizes that are too large, the opt-out,
---            the five values (a byte 1 for one that is missing), and where all five are missing whether there is a session;
+--            the five values (a byte 1 for what is missing), and where all five are missing whether there is a session;
 --            equal digests are equal sights
 -- It never decodes JSON (cjson turns [] into {} and rounds large ids) and never raises. A call of a command from Lua
 -- costs about 0.5 us before it does anything, and each byte of a new string more than a nanosecond: hence few of both.
@@ -19,7 +19,7 @@ local call, pcall = redis.call, redis.pcall
 local function digestOf(oversized, optedOutAt, values, session)
   local last_activity, cart, order, consent, marks = unpack(values, 1, 5)
   local some = last_activity or cart or order or consent or marks
-  return oversized .. '\0' .. (optedOutAt or '') .. '\0' .. (last_activity or '\1') .. '\0' .. (cart or '\1')
+  return oversized .. '\0' .. (optedOutAt or '\1') .. '\0' .. (last_activity or '\1') .. '\0' .. (cart or '\1')
     .. '\0' .. (order or '\1') .. '\0' .. (consent or '\1') .. '\0' .. (marks or '\1')
     .. '\0' .. (some and '' or call('EXISTS', session))
 end
@@ -54,7 +54,7 @@ local function sight(session, optedOutAt, names, maxCart, measure)
   names[CART] = cart
   if values.err then
     local fault = 'wrong_key_type:' .. call('TYPE', session).ok
-    return fault, {}, fault .. '\0' .. (optedOutAt or '') .. '\0\1\0\1\0\1\0\1\0\1\0'
+    return fault, {}, fault .. '\0' .. (optedOutAt or '\1') .. '\0\1\0\1\0\1\0\1\0\1\0'
   end
   local digest = digestOf('', optedOutAt, values, session)
   -- One that large is in a text that is as large.
