@@ -1064,6 +1064,15 @@ export function hotContract(
       expectWithin(await hot.raw.pttl(hot.keys.messages('ann')), HOUR_MS, SECOND_MS);
     });
 
+    test('a write that says nothing opens no session', async () => {
+      const hot = await makeHot({ manage: true });
+      await hot.sessions.write({ user: 'ann', at: T, activity: false });
+      expect((await hot.agenda.counts(T)).armed).toBe(0);
+      await hot.sessions.write({ user: 'ann', at: T, activity: false, armNow: true });
+      expect((await hot.agenda.inspect('ann')).dueAt).toBe(T);
+      expect(await hot.sessions.read('ann')).toBeUndefined();
+    });
+
     test('with sessions of others managed, one becomes ours at the first write', async () => {
       const hot = await makeHot({ manage: true });
       await hot.raw.hset(hot.keys.session('ann'), { last_activity: '1799999000' });

@@ -178,6 +178,12 @@ class MemorySessions implements Sessions {
       return;
     }
 
+    const saysNothing = !activity && !write.fields && !cart && messages.length === 0;
+    if (saysNothing && known === undefined) {
+      if (write.armNow) this.#agenda.armAt(user, now);
+      return;
+    }
+
     const fields = new Map([...handedOn, ...Object.entries(write.fields ?? {})]);
     if (cart) fields.set('cart', cart.json);
     const later =

@@ -156,6 +156,13 @@ local function write(keyAt, argAt, has)
     return nil
   end
 
+  -- A write that says nothing makes a session ours; it opens none.
+  local saysNothing = not has.a and has.fields == 0 and messageCount == 0
+  if saysNothing and not ended and not foreign and call('EXISTS', session) == 0 then
+    if has.n then call('ZADD', agenda, 'LT', nowText, user) end
+    return nil
+  end
+
   for i = fieldsAt, messagesAt - 1 do fields[#fields + 1] = ARGV[i] end
   local later = lastActivity and lastActivity > at and lastActivity <= now + FUTURE_TOLERANCE_MS
   if has.a and not later then
