@@ -195,7 +195,8 @@ export class Looker {
         (expiresAt ?? 0) < Math.min(activityAt, now) + manageTtlMs - HOUR_MS
       );
     });
-    await Promise.all(
+    // Whose session is none any more is looked at again, for somebody wrote there; it holds up nobody else.
+    await Promise.allSettled(
       foreign.map(({ reading }) =>
         this.#ports.sessions.write({ user: reading.user, at: now, activity: false }),
       ),

@@ -424,6 +424,23 @@ describe('the session of another program', () => {
   });
 });
 
+test('a session that is none any more when it would become ours holds nobody up', async () => {
+  const managed = new LookWorld(redisHot(redis, { manage: true }), {
+    manageTtlMs: HOT_DEFAULTS.ttlMs,
+  });
+  const { raw, keys, ledgers } = managed.hot;
+  const users = ['ann', 'bob', 'cem'];
+  for (const user of users) await managed.application('foreign').acts(user, [SHIRT]);
+  managed.outage(FIRST);
+  const spoil = once(async () => {
+    await raw.del(keys.session('ann'), keys.session('bob'));
+    await raw.set(keys.session('ann'), 'x');
+  });
+  await managed.newLooker((ports) => after(ports, 'ledgers', 'commit', spoil)).lookOnce();
+  for (const user of users) expect(managed.bus.of(user)).toEqual(['announced 0']);
+  expect((await ledgers.read(['bob'], managed.now))[0]?.fields).toBeUndefined();
+});
+
 describe('what cannot be understood', () => {
   test('is told once, holds nobody else up, and leaves quarantine when it is mended', async () => {
     const app = world.application('foreign');
