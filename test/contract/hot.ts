@@ -295,7 +295,7 @@ export function hotContract(
     test.each([
       ['yesterday'],
       [''],
-      
+
       ['\uFFFD'],
     ])('an opt-out that is no instant (%j) still is one', async (text) => {
       const { hot, claim } = await claimed(await makeHot());

@@ -95,7 +95,9 @@ export class RedisLedgerStore implements LedgerStore {
       for (const user of rest) keys.push(this.#keys.session(user), this.#keys.ledger(user));
       const args = [maxCart, digestMax, POLICY_FIELDS.length, ...POLICY_FIELDS, ...rest];
       const rows = await readScript.run(this.#redis, keys, args);
-      rows.forEach((row, index) => readings.push(toReading(rest[index] ?? '', row, now, this.#keys)));
+      rows.forEach((row, index) =>
+        readings.push(toReading(rest[index] ?? '', row, now, this.#keys)),
+      );
     }
     return readings;
   }
