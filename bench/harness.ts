@@ -1,35 +1,50 @@
-import { cpus } from 'node:os';
 import type { JobsOptions } from 'bullmq';
 import { Redis } from 'ioredis';
 import { type PrivateRedis, startPrivateRedis } from '../src/cli/private-redis.ts';
 import { type Config, loadConfig } from '../src/config.ts';
 import { MINUTE_MS } from '../src/model/duration.ts';
+import type { Row } from './report.ts';
 
-/** One line of the table: a contract, for programs read it. */
-export interface Row {
+/** What a figure is called, and what it must reach. */
+export interface Head {
   readonly name: string;
   readonly unit: string;
-  /** Medians. */
-  readonly ours: number;
-  readonly peer: number;
-  /** Ours over the peer's. */
-  readonly ratio: number;
-  /** In words. */
-  readonly target: string;
-  readonly met: boolean;
+  /** In words; undefined: the figure is told and not judged. */
+  readonly target?: string;
+  /** Judges the medians; there is one exactly where there is a target. Without a peer `peer` is NaN. */
+  readonly met?: (ours: number, peer: number) => boolean;
 }
 
-/** A figure to measure: `ours` and `peer` run in turn, so that a machine that drifts drifts for both. */
-export interface Figure {
-  readonly name: string;
-  readonly unit: string;
-  readonly target: string;
+/**
+ * A figure to measure: `ours` and `peer` run in turn, so that a machine that drifts drifts for both. Figures with the
+ * same `ours` share its runs, each with its own peer.
+ */
+export interface Figure extends Head {
   readonly ours: Measure;
-  readonly peer: Measure;
-  readonly met: (ours: number, peer: number) => boolean;
+  /** Undefined: nobody else does it. */
+  readonly peer?: Measure;
 }
 
+/** A measurement that gives several figures, none with a peer. */
+export interface Series {
+  readonly name: string;
+  readonly figures: readonly Head[];
+  /** How many sessions it is about, unless the caller says otherwise. */
+  readonly sessions: number;
+  /** Takes minutes: measured only when it is asked for. */
+  readonly apart: boolean;
+  /** @returns a figure for each name */
+  readonly measure: (bench: Bench) => Promise<ReadonlyMap<string, Sample>>;
+}
+
+/** Rejects where the work was not done: then there is no figure. */
 export type Measure = (bench: Bench) => Promise<number>;
+
+/** One figure of one run. */
+export interface Sample {
+  readonly value: number;
+  readonly note?: string;
+}
 
 /** What one measurement has: a Redis of its own and settings that point to it. */
 export interface Bench {
@@ -40,34 +55,84 @@ export interface Bench {
   readonly sessions: number;
 }
 
-/** No figure depends on a single run. */
-const RUNS = 5;
+export interface Terms {
+  readonly sessions: number;
+  readonly runs: number;
+  /** Told of each figure as it is measured. */
+  readonly onSample: (text: string) => void;
+}
 
-export async function measureFigure(
-  figure: Figure,
-  sessions: number,
-  onRun: (run: number, ours: number, peer: number) => void,
-): Promise<Row> {
-  const ours: number[] = [];
-  const peer: number[] = [];
-  for (let run = 1; run <= RUNS; run += 1) {
-    ours.push(await onFreshRedis(figure.ours, sessions));
-    peer.push(await onFreshRedis(figure.peer, sessions));
-    onRun(run, ours.at(-1) ?? NaN, peer.at(-1) ?? NaN);
+/** Measures figures that share `ours`. */
+export async function measureFigures(
+  figures: readonly [Figure, ...Figure[]],
+  { sessions, runs, onSample }: Terms,
+): Promise<Row[]> {
+  const ours: Sample[] = [];
+  const peers = figures.map((): number[] => []);
+  const tell = (run: number, { name, unit }: Figure, who: string, value: number): void => {
+    onSample(`${name}: run ${run} of ${runs}: ${who} ${value.toPrecision(4)} ${unit}`);
+  };
+  for (let run = 1; run <= runs; run += 1) {
+    const value = await onFreshRedis(figures[0].ours, sessions);
+    ours.push({ value });
+    tell(run, figures[0], 'ours', value);
+    for (const [index, figure] of figures.entries()) {
+      if (!figure.peer) continue;
+      const other = await onFreshRedis(figure.peer, sessions);
+      peers[index]?.push(other);
+      tell(run, figure, 'peer', other);
+    }
   }
-  const row = { ours: median(ours), peer: median(peer) };
+  return figures.map((figure, index) => rowOf(figure, ours, peers[index] ?? [], sessions));
+}
+
+export async function measureSeries(
+  { name, figures, measure }: Series,
+  { sessions, runs, onSample }: Terms,
+): Promise<Row[]> {
+  const samples = figures.map((): Sample[] => []);
+  for (let run = 1; run <= runs; run += 1) {
+    const measured = await onFreshRedis(measure, sessions);
+    for (const [index, figure] of figures.entries()) {
+      const sample = measured.get(figure.name);
+      if (!sample) throw new Error(`${name} did not measure "${figure.name}"`);
+      samples[index]?.push(sample);
+      onSample(
+        `${figure.name}: run ${run} of ${runs}: ${sample.value.toPrecision(4)} ${figure.unit}${sample.note === undefined ? '' : ` (${sample.note})`}`,
+      );
+    }
+  }
+  return figures.map((figure, index) => rowOf(figure, samples[index] ?? [], [], sessions));
+}
+
+function rowOf(
+  { name, unit, target, met }: Head,
+  samples: readonly Sample[],
+  peers: readonly number[],
+  sessions: number,
+): Row {
+  const { value: ours, note } = medianOf(samples);
+  const peer = peers.length > 0 ? median(peers) : undefined;
+  for (const value of [ours, peer])
+    if (value !== undefined && !Number.isFinite(value)) throw new Error(`${name}: no figure`);
   return {
-    name: figure.name,
-    unit: figure.unit,
-    ours: round(row.ours),
-    peer: round(row.peer),
-    ratio: round(row.ours / row.peer),
-    target: figure.target,
-    met: figure.met(row.ours, row.peer),
+    name,
+    unit,
+    ours: round(ours),
+    peer: peer === undefined ? null : round(peer),
+    ratio: peer === undefined ? null : round(ours / peer),
+    target: target ?? null,
+    met: met?.(ours, peer ?? NaN) ?? null,
+    sessions,
+    runs: samples.length,
+    ...(note !== undefined && { note }),
   };
 }
 
-async function onFreshRedis(measure: Measure, sessions: number): Promise<number> {
+async function onFreshRedis<T>(
+  measure: (bench: Bench) => Promise<T>,
+  sessions: number,
+): Promise<T> {
   await using server = await startPrivateRedis({
     // Same durability for both: none, so that the disk is not what is measured.
     config: { save: '', appendonly: 'no', 'notify-keyspace-events': 'Kghl$Ex' },
@@ -81,7 +146,13 @@ async function onFreshRedis(measure: Measure, sessions: number): Promise<number>
   }
 }
 
-export function median(values: readonly number[]): number {
+/** The sample in the middle, with its note. */
+function medianOf(samples: readonly Sample[]): Sample {
+  const sorted = samples.toSorted((one, other) => one.value - other.value);
+  return sorted[Math.floor(sorted.length / 2)] ?? { value: NaN };
+}
+
+function median(values: readonly number[]): number {
   return percentile(values, 0.5);
 }
 
@@ -90,9 +161,20 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
 }
 
-export function machine(): string {
-  const [first] = cpus();
-  return `${String(cpus().length)} × ${first?.model ?? 'unknown'}, Node ${process.version}`;
+/** Refuses a figure whose work was not done. */
+export function assertDone(done: number, asked: number, what: string): void {
+  if (done !== asked) throw new Error(`${done} of ${asked} ${what}`);
+}
+
+export async function countKeys(redis: Redis, pattern: string): Promise<number> {
+  let count = 0;
+  let cursor = '0';
+  do {
+    const [next, keys] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', 5_000);
+    count += keys.length;
+    cursor = next;
+  } while (cursor !== '0');
+  return count;
 }
 
 /** Ids of 12 characters. */

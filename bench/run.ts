@@ -1,51 +1,127 @@
-/** Measures ours beside its peers: `npm run bench [-- --json] [-- --only NAME] [-- --sessions 100000]`. */
-import { parseArgs } from 'node:util';
-import { type Figure, type Row, machine, measureFigure } from './harness.ts';
+/** `npm run bench`: see USAGE in options.ts. */
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { UsageError, errorMessage } from '../src/model/errors.ts';
+import { EXIT, runMain } from '../src/runtime/main.ts';
+import { type Figure, type Series, measureFigures, measureSeries } from './harness.ts';
+import { type Options, USAGE, parseOptions } from './options.ts';
+import type { Report, Row } from './report.ts';
 import { drain } from './rows/drain.ts';
-import { lateness } from './rows/lateness.ts';
+import { lateness, latenessOfExpiry } from './rows/lateness.ts';
 import { memory } from './rows/memory.ts';
 import { recordActivity, recordActivityRaw } from './rows/record-activity.ts';
+import { growthLines, reportLines } from './table.ts';
 
-const FIGURES: readonly Figure[] = [lateness, drain, recordActivity, recordActivityRaw, memory];
+const FIGURES: readonly Figure[] = [
+  lateness,
+  latenessOfExpiry,
+  drain,
+  recordActivity,
+  recordActivityRaw,
+  memory,
+];
+const SERIES: readonly Series[] = [];
 
-const { values } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    only: { type: 'string', multiple: true },
-    sessions: { type: 'string', default: '100000' },
-  },
-});
-const wanted = FIGURES.filter(
-  ({ name }) => values.only?.some((part) => name.includes(part)) ?? true,
-);
-if (wanted.length === 0) {
-  process.stderr.write(
-    `no figure has that in its name; there are:\n${FIGURES.map(({ name }) => `  ${name}\n`).join('')}`,
-  );
-  process.exit(2);
+const SESSIONS = 100_000;
+const GROWTH = [10_000, 100_000, 1_000_000];
+
+/** From here on a run takes minutes, and one does for five of the smaller. */
+const MANY_SESSIONS = 1_000_000;
+const RUNS_PER_LONG_RUN = 5;
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args);
+  if (options.help) {
+    process.stdout.write(`${USAGE}\nFigures:\n${names()}`);
+    return EXIT.done;
+  }
+  const { rows, refused } = await measureAll(options);
+  const report: Report = { machine: machine(), date: new Date().toISOString().slice(0, 10), rows };
+  if (options.json) process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+  else {
+    const lines = options.growth ? growthLines(report) : reportLines(report);
+    process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  }
+  if (refused) return EXIT.failed;
+  if (options.readme) {
+    writeFileSync('bench/last.json', `${JSON.stringify(report, undefined, 2)}\n`);
+    execFileSync(process.execPath, ['scripts/readme-bench.ts']);
+  }
+  return EXIT.done;
 }
 
-const rows: Row[] = [];
-for (const figure of wanted) {
-  rows.push(
-    await measureFigure(figure, Number(values.sessions), (run, ours, peer) => {
-      if (process.stderr.isTTY) {
-        process.stderr.write(
-          `${figure.name}: run ${String(run)}: ours ${ours.toPrecision(4)}, peer ${peer.toPrecision(4)} ${figure.unit}\n`,
-        );
-      }
-    }),
-  );
-}
-const report = { machine: machine(), date: new Date().toISOString().slice(0, 10), rows };
-if (values.json) process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
-else {
-  process.stdout.write(
-    `${report.machine}, ${report.date}, ${values.sessions} sessions, medians of five\n`,
-  );
-  for (const { name, unit, ours, peer, ratio, target, met } of rows) {
-    process.stdout.write(
-      `${met ? 'met ' : 'MISS'}  ${name}: ${String(ours)} ${unit}, peer ${String(peer)}, ratio ${String(ratio)}; target ${target}\n`,
+async function measureAll(options: Options): Promise<{ rows: Row[]; refused: boolean }> {
+  const figures = FIGURES.filter(({ name }) => isWanted(options, name));
+  const series = SERIES.filter((one) => seriesWanted(options, one));
+  if (figures.length + series.length === 0)
+    throw new UsageError(`no figure has that in its name; there are:\n${names()}`);
+  const rows: Row[] = [];
+  let refused = false;
+  const attempt = async (name: string, measure: () => Promise<Row[]>): Promise<void> => {
+    try {
+      const measured = await measure();
+      rows.push(...measured.filter((row) => isWanted(options, name, row.name)));
+    } catch (error) {
+      // The others are worth having all the same.
+      process.stderr.write(`${name}: no figure: ${errorMessage(error)}\n`);
+      refused = true;
+    }
+  };
+  const sizes = options.growth ? GROWTH : [options.sessions ?? SESSIONS];
+  for (const sessions of sizes) {
+    for (const [first, ...others] of Map.groupBy(figures, ({ ours }) => ours).values()) {
+      if (!first) continue;
+      await attempt(first.name, () =>
+        measureFigures([first, ...others], termsFor(sessions, options)),
+      );
+    }
+  }
+  for (const one of series) {
+    await attempt(one.name, () =>
+      measureSeries(one, termsFor(options.sessions ?? one.sessions, options)),
     );
   }
+  return { rows, refused };
 }
+
+function termsFor(sessions: number, { runs }: Options) {
+  return {
+    sessions,
+    runs: sessions >= MANY_SESSIONS ? Math.ceil(runs / RUNS_PER_LONG_RUN) : runs,
+    onSample: (text: string) => {
+      if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
+    },
+  };
+}
+
+/** True if all, or one of the names, is asked for. */
+function isWanted({ only }: Options, ...some: readonly string[]): boolean {
+  return (
+    only.length === 0 || only.some((part) => some.some((name) => name.toLowerCase().includes(part)))
+  );
+}
+
+function seriesWanted(options: Options, { name, apart, figures }: Series): boolean {
+  if (options.growth) return false;
+  if (options.only.length === 0) return options.all || !apart;
+  return isWanted(options, name, ...figures.map((figure) => figure.name));
+}
+
+function names(): string {
+  const series = SERIES.map(({ name, apart, figures }) => {
+    const parts = figures.map((figure) => `\n    ${figure.name}`).join('');
+    return `${name}${apart ? ', with --all or --only' : ''}:${parts}`;
+  });
+  return [...FIGURES.map(({ name }) => name), ...series].map((name) => `  ${name}\n`).join('');
+}
+
+function machine(): string {
+  const [first] = cpus();
+  const redis = /v=(\S+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }));
+  return `${cpus().length} × ${first?.model ?? 'unknown'}, Node ${process.version.slice(1)}, Redis ${redis?.[1] ?? 'unknown'}`;
+}
+
+await runMain(() => main(process.argv.slice(2)));
+// What failed may have left connections open.
+if (process.exitCode !== EXIT.done) process.exit();

@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import type { Bench, Figure } from '../harness.ts';
-import { debounced, usedMemory, userIds } from '../harness.ts';
+import { assertDone, debounced, usedMemory, userIds } from '../harness.ts';
 import { Pipeline } from '../pipeline.ts';
 
 /** Memory of Redis for each watched session beyond the session's own hash: agenda and ledger. */
@@ -16,7 +16,7 @@ export const memory: Figure = {
     const users = userIds(bench.sessions);
     const now = pipeline.now();
     await pipeline.leaveCarts(users, () => now);
-    await pipeline.drain();
+    assertDone(await pipeline.drain(), users.length, 'were looked at');
     const watched = await usedMemory(bench.redis);
     // What is left without agenda and ledgers is the sessions.
     await removeOurs(bench.redis, bench.config.prefix);
@@ -38,8 +38,10 @@ export const memory: Figure = {
       );
     }
     const perSession = ((await usedMemory(redis)) - before) / sessions;
+    const delayed = await queue.getDelayedCount();
     await queue.close();
     connection.disconnect();
+    assertDone(delayed, sessions, 'jobs wait');
     return perSession;
   },
 };

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { openRekindle } from '../../src/index.ts';
 import { DAY_MS } from '../../src/model/duration.ts';
 import type { Bench, Figure } from '../harness.ts';
-import { debounced, inChunks, rate, userIds } from '../harness.ts';
+import { assertDone, countKeys, debounced, inChunks, rate, userIds } from '../harness.ts';
 
 /** Calls in flight: those of a busy application server. */
 const IN_FLIGHT = 1_000;
@@ -11,7 +11,7 @@ const IN_FLIGHT = 1_000;
 /** Touches of each user in a measurement: most touches are of somebody who is there already. */
 const TOUCHES = 4;
 
-async function ours({ config, sessions }: Bench): Promise<number> {
+async function ours({ config, redis, sessions }: Bench): Promise<number> {
   const rekindle = await openRekindle({ env: { REDIS_URL: config.redisUrl } });
   const users = userIds(sessions);
   const startedAt = performance.now();
@@ -20,6 +20,7 @@ async function ours({ config, sessions }: Bench): Promise<number> {
   }
   const perSecond = rate(TOUCHES * sessions, startedAt);
   await rekindle.close();
+  assertDone(await countKeys(redis, 'session:*'), sessions, 'sessions are there');
   return perSecond;
 }
 
@@ -38,8 +39,10 @@ export const recordActivity: Figure = {
       await inChunks(users, IN_FLIGHT, (user) => queue.add('look', { user }, debounced(user)));
     }
     const perSecond = rate(TOUCHES * sessions, startedAt);
+    const delayed = await queue.getDelayedCount();
     await queue.close();
     connection.disconnect();
+    assertDone(delayed, sessions, 'jobs wait');
     return perSecond;
   },
 };
@@ -63,7 +66,9 @@ export const recordActivityRaw: Figure = {
       );
     }
     const perSecond = rate(TOUCHES * sessions, startedAt);
+    const written = await countKeys(redis, 'session:*');
     redis.disconnect();
+    assertDone(written, sessions, 'sessions are there');
     return perSecond;
   },
 };

@@ -1,0 +1,72 @@
+/** The report for a person: lines for a terminal, a table for Markdown. */
+import type { Report, Row } from './report.ts';
+
+export function reportLines({ machine, date, rows }: Report): string[] {
+  return [
+    `${machine}, ${date}, medians`,
+    ...rows.map((row) => `${verdict(row)}  ${row.name}: ${figures(row)}${aim(row)}${note(row)}`),
+  ];
+}
+
+/** One line per figure, one column per number of sessions. */
+export function growthLines({ machine, date, rows }: Report): string[] {
+  const sizes = [...new Set(rows.map(({ sessions }) => sessions))];
+  const names = [...new Set(rows.map(({ name }) => name))];
+  const head = ['', ...sizes.map((size) => `${grouped(size)} sessions`)];
+  const lines = names.map((name) => [
+    name,
+    ...sizes.map((size) => {
+      const row = rows.find((one) => one.name === name && one.sessions === size);
+      return row ? `${figures(row)}, median of ${row.runs}` : 'not measured';
+    }),
+  ]);
+  const widths = head.map((_none, at) =>
+    Math.max(...[head, ...lines].map((line) => line[at]?.length ?? 0)),
+  );
+  return [
+    `${machine}, ${date}: ours, peer, ratio`,
+    ...[head, ...lines].map((line) =>
+      line.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  '),
+    ),
+  ].map((line) => line.trimEnd());
+}
+
+export function markdownTable({ machine, date, rows }: Report): string {
+  const head = ['what', 'ours', 'peer', 'ratio', 'target', 'met'];
+  const cells = rows.map(({ name, unit, ours, peer, ratio, target, met, sessions }) => [
+    `${name}, ${grouped(sessions)} sessions`,
+    `${grouped(ours)} ${unit}`,
+    peer === null ? '–' : `${grouped(peer)} ${unit}`,
+    ratio === null ? '–' : String(ratio),
+    target ?? '–',
+    met === null ? '–' : met ? 'yes' : '**no**',
+  ]);
+  const table = [head, head.map(() => '---'), ...cells].map(
+    (line) => `| ${line.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`,
+  );
+  return [`${machine}, ${date}:`, '', ...table].join('\n');
+}
+
+function verdict({ met }: Row): string {
+  if (met === null) return 'told';
+  return met ? 'met ' : 'MISS';
+}
+
+function figures({ ours, peer, ratio, unit }: Row): string {
+  if (peer === null || ratio === null) return `${grouped(ours)} ${unit}`;
+  return `${grouped(ours)} ${unit}, peer ${grouped(peer)}, ratio ${ratio}`;
+}
+
+function aim({ target, sessions, runs }: Row): string {
+  const how = `${grouped(sessions)} sessions, ${runs} ${runs === 1 ? 'run' : 'runs'}`;
+  return target === null ? ` (${how})` : `; target ${target} (${how})`;
+}
+
+function note(row: Row): string {
+  return row.note === undefined ? '' : `; ${row.note}`;
+}
+
+/** Figures have four digits that count; from 10,000 on a comma helps to read them. */
+function grouped(value: number): string {
+  return value.toLocaleString('en', { maximumFractionDigits: 20 });
+}
