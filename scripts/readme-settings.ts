@@ -1,25 +1,8 @@
 // Writes the table of settings into README.md, from the settings themselves (`--check` only looks).
-import { readFileSync, writeFileSync } from 'node:fs';
 import { settingsTable } from '../src/config.ts';
+import { writeSection } from './readme-section.ts';
 
-const FILE = 'README.md';
-const BEGIN = '<!-- settings -->';
-const END = '<!-- /settings -->';
-
-const readme = readFileSync(FILE, 'utf8');
-const from = readme.indexOf(BEGIN);
-const to = readme.indexOf(END);
-if (from < 0 || to < from) throw new Error(`${FILE} has no ${BEGIN} … ${END}`);
-const current = `${readme.slice(0, from + BEGIN.length)}\n${table()}\n${readme.slice(to)}`;
-
-if (!process.argv.includes('--check')) {
-  writeFileSync(FILE, current);
-} else if (current !== readme) {
-  process.stderr.write(
-    `The settings in ${FILE} are not those of the code. Run \`npm run readme\`.\n`,
-  );
-  process.exitCode = 1;
-}
+writeSection('settings', table(), 'The settings in README.md are not those of the code.');
 
 function table(): string {
   const rows = settingsTable().map((row) => [
