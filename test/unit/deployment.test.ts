@@ -71,7 +71,7 @@ const dockerfile = read('Dockerfile')
   .split('\n');
 const manifest = json('package.json') as {
   readonly version: string;
-  readonly scripts: { readonly build: string };
+  readonly scripts: { readonly build: string; readonly start: string; readonly watcher: string };
   readonly devDependencies: { readonly node: string };
 };
 
@@ -81,17 +81,20 @@ const instructions = (name: string): string[] =>
     .filter((line) => line.startsWith(`${name} `))
     .map((line) => line.slice(name.length + 1));
 
+/** Settings of ours: those of Node stand beside them. */
+function withoutNode(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('NODE_')));
+}
+
 describe('settings', () => {
   const given = {
-    'docker-compose.yml': daemon.environment,
+    'docker-compose.yml': withoutNode(daemon.environment),
     'k8s/configmap.yaml': configMap.data,
     'k8s/watcher.yaml': Object.fromEntries(
       container.env.map(({ name }) => [name, 'redis://example:6379']),
     ),
-    Dockerfile: Object.fromEntries(
-      instructions('ENV')
-        .map((text) => text.split('=', 2) as [string, string])
-        .filter(([name]) => name !== 'NODE_ENV'),
+    Dockerfile: withoutNode(
+      Object.fromEntries(instructions('ENV').map((text) => text.split('=', 2) as [string, string])),
     ),
   };
   const known = settingsTable().map(({ name }) => name);
@@ -99,6 +102,14 @@ describe('settings', () => {
   test.each(Object.entries(given))('%s names known ones with values that can be read', (_, env) => {
     expect(Object.keys(env).filter((name) => !known.includes(name))).toEqual([]);
     expect(() => loadConfig(env)).not.toThrow();
+  });
+
+  test('of Node are the same wherever the daemon is started', () => {
+    const flags = daemon.environment['NODE_OPTIONS'];
+    expect(flags).toMatch(/^--max-semi-space-size=\d+ --max-old-space-size=\d+$/);
+    expect(manifest.scripts.start).toContain(` ${flags} src/cli/main.ts daemon`);
+    expect(manifest.scripts.watcher).toContain(` ${flags} workers/watcher.ts`);
+    expect(read('docs/operations.md')).toContain(`\`${flags}\``);
   });
 
   test('with secrets come from a secret of the cluster', () => {
@@ -129,7 +140,7 @@ describe('the port', () => {
 
   test('is the same wherever it is named', () => {
     expect(loadConfig({}).http?.port).toBe(port);
-    expect(loadConfig(daemon.environment).http).toEqual({ host: '0.0.0.0', port });
+    expect(loadConfig(withoutNode(daemon.environment)).http).toEqual({ host: '0.0.0.0', port });
     expect(loadConfig(configMap.data).http).toEqual({ host: '0.0.0.0', port });
     expect(instructions('EXPOSE')).toEqual([String(port)]);
     expect(instructions('HEALTHCHECK').join()).toContain(`http://127.0.0.1:${port}/live`);
