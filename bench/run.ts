@@ -10,6 +10,7 @@ import type { Report, Row } from './report.ts';
 import { drain } from './rows/drain.ts';
 import { lateness, latenessOfExpiry } from './rows/lateness.ts';
 import { memory } from './rows/memory.ts';
+import { million } from './rows/million.ts';
 import { recordActivity, recordActivityRaw } from './rows/record-activity.ts';
 import { growthLines, reportLines } from './table.ts';
 
@@ -21,7 +22,7 @@ const FIGURES: readonly Figure[] = [
   recordActivityRaw,
   memory,
 ];
-const SERIES: readonly Series[] = [];
+const SERIES: readonly Series[] = [million];
 
 const SESSIONS = 100_000;
 const GROWTH = [10_000, 100_000, 1_000_000];
