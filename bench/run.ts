@@ -1,10 +1,10 @@
 /** `npm run bench`: see USAGE in options.ts. */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { UsageError, errorMessage } from '../src/model/errors.ts';
 import { EXIT, runMain } from '../src/runtime/main.ts';
 import { type Figure, type Series, measureFigures, measureSeries } from './harness.ts';
+import { machine, today } from './machine.ts';
 import { type Options, USAGE, parseOptions } from './options.ts';
 import type { Report, Row } from './report.ts';
 import { drain } from './rows/drain.ts';
@@ -38,7 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
     return EXIT.done;
   }
   const { rows, refused } = await measureAll(options);
-  const report: Report = { machine: machine(), date: new Date().toISOString().slice(0, 10), rows };
+  const report: Report = { machine: machine(), date: today(), rows };
   if (options.json) process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
   else {
     const lines = options.growth ? growthLines(report) : reportLines(report);
@@ -115,12 +115,6 @@ function names(): string {
     return `${name}${apart ? ', with --all or --only' : ''}:${parts}`;
   });
   return [...FIGURES.map(({ name }) => name), ...series].map((name) => `  ${name}\n`).join('');
-}
-
-function machine(): string {
-  const [first] = cpus();
-  const redis = /v=(\S+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }));
-  return `${cpus().length} × ${first?.model ?? 'unknown'}, Node ${process.version.slice(1)}, Redis ${redis?.[1] ?? 'unknown'}`;
 }
 
 await runMain(() => main(process.argv.slice(2)));

@@ -1,24 +1,27 @@
 // Not through the hot tier: the point is a program that knows the two keys and nothing of Rekindle.
 import { Redis } from 'ioredis';
+import { DAY_MS } from '../model/duration.ts';
 import type { Act, Shopper } from './shoppers.ts';
 
 /** Keys that one UNLINK takes. */
 const UNLINK_BATCH = 500;
 
-/** How long other programs let their sessions live, in seconds. */
-const THEIR_TTL_S = 86_400;
+/** How long other programs let their sessions live, unless the caller knows better. */
+const THEIR_TTL_MS = DAY_MS;
 
 /** Another program: it writes the hash and the list of a session with plain Redis commands. */
 export class ForeignShop {
   readonly #redis: Redis;
   readonly #keyOf: (user: string) => string;
+  readonly #ttlMs: number;
 
   /** @param keyOf the key of a user's session */
-  constructor(url: string, keyOf: (user: string) => string) {
+  constructor(url: string, keyOf: (user: string) => string, ttlMs = THEIR_TTL_MS) {
     this.#redis = new Redis(url, { maxRetriesPerRequest: 1 });
     // What fails is told to whoever asked for it.
     this.#redis.on('error', () => undefined);
     this.#keyOf = keyOf;
+    this.#ttlMs = ttlMs;
   }
 
   async act({ user, language, channel }: Shopper, act: Act, at: number): Promise<void> {
@@ -31,7 +34,7 @@ export class ForeignShop {
     }
     const fields = fieldsOf(act, at);
     commands.hset(key, { active_channel: channel, language, ...fields });
-    commands.expire(key, THEIR_TTL_S);
+    commands.pexpire(key, this.#ttlMs);
     for (const [error] of (await commands.exec()) ?? []) if (error) throw error;
   }
 
