@@ -61,7 +61,6 @@ test.each([false, true])(
     await new Promise((resolve) => setTimeout(resolve, 10));
     const text = String(stream.read());
     // Its own colours apart.
-    // eslint-disable-next-line no-control-regex -- that is what is looked for
     expect(text.replaceAll(/\u001b\[\d+m/g, '')).not.toMatch(/[^\n\P{C}]|[\u2028\u2029]/u);
     if (!pretty) expect(text.trimEnd()).not.toContain('\n');
   },
