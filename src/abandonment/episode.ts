@@ -127,11 +127,12 @@ function additionSince({
     if (life.openedAt === undefined) return undefined;
     // An order that another program noted: the library's own ends the life of the cart.
     const { orderAt = 0 } = facts;
-    if (orderAt > now + FUTURE_TOLERANCE_MS) {
-      // It came, but does not tell what came after it; else it would cover every cart until its instant.
-      return seenAddition && !orderCame ? activityAt : undefined;
+    if (life.openedAt < orderAt && (life.addedAt ?? 0) <= coveredUntil(orderAt)) {
+      // One from the future came all the same; but what came after it is not for its instant to tell, or it would
+      // cover every cart until then.
+      const fromFuture = orderAt > now + FUTURE_TOLERANCE_MS;
+      return fromFuture && seenAddition && !orderCame ? activityAt : undefined;
     }
-    if (life.openedAt < orderAt && (life.addedAt ?? 0) <= coveredUntil(orderAt)) return undefined;
     if (closed?.life !== life.openedAt) return life.openedAt;
     // Not the addition's instant: only the latest is noted, and a look in between would have seen an earlier one.
     if (life.addedAt !== undefined && life.addedAt >= closed.at) return closed.at;
