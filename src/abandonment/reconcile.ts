@@ -77,6 +77,7 @@ export async function reconcile(
   let cursor: string | undefined = '';
   while (cursor !== undefined && signal?.aborted !== true) {
     const page = await sessions.scan(cursor);
+    await pause();
     for (const { user } of page.impossible) unseen.delete(user);
     await quarantine(ports, page.impossible, observe);
     await visit(page.users, () => true);
@@ -86,6 +87,7 @@ export async function reconcile(
   cursor = '';
   while (cursor !== undefined && signal?.aborted !== true) {
     const page = await ledgers.scan(cursor);
+    await pause();
     await visit(page.users, (reading) => reading.fields === undefined);
     cursor = page.cursor;
   }
