@@ -6,7 +6,7 @@ import { startPrivateRedis } from '../src/cli/private-redis.ts';
 import { openBus, openHot } from '../src/compose.ts';
 import { loadConfig } from '../src/config.ts';
 import { ForeignShop } from '../src/demo/foreign-shop.ts';
-import { type Shopper, planShoppers } from '../src/demo/shoppers.ts';
+import { planShoppers } from '../src/demo/shoppers.ts';
 import { Shop } from '../src/demo/shop.ts';
 import { openRekindle } from '../src/index.ts';
 import { MINUTE_MS } from '../src/model/duration.ts';
@@ -18,10 +18,10 @@ import { Inspector } from './soak/inspector.ts';
 import { type SoakReport, complaints, pageLines, reportLines } from './soak/report.ts';
 import { Samples } from './soak/samples.ts';
 import { SubscriberProcess } from './soak/subscriber-process.ts';
+import { Stalls } from './soak/stalls.ts';
 import {
-  FOREIGN,
   FOREIGN_TTL_MS,
-  LIBRARY,
+  FORGOTTEN_AFTER_MS,
   OUTLIVES_MS,
   settingsOf,
   timingOf,
@@ -42,11 +42,9 @@ Example:
   npm run soak -- --minutes 2 --people 300
 `;
 
-/** What a session, its ledger and an episode's cool-down live: from then on as much goes as comes. */
-const SETTLED_AFTER_MINUTES = 6.5;
-
-/** Of a run that is shorter or much longer than that. */
-const WARM_UP = { most: 0.65, least: 0.5 };
+/** What is young grows: a process warms up, and Redis fills until as much goes as comes. */
+const WARM_UP_MINUTES = 3;
+const SETTLED_AFTER_MINUTES = FORGOTTEN_AFTER_MS / MINUTE_MS;
 
 /** Past the last instant at which an announcement is out for sure. */
 const GRACE_MS = MINUTE_MS;
@@ -104,14 +102,19 @@ async function soak({ minutes, people, seed }: Options): Promise<SoakReport> {
 
   const spanMs = minutes * MINUTE_MS;
   const shop = new Shop(
-    plan(Math.round(people * minutes), seed, spanMs),
+    planShoppers({ seed, users: Math.round(people * minutes), foreigners: true }, timingOf(spanMs)),
     rekindle,
     foreign,
     hot.clock,
   );
   const over = new AbortController();
   const startAt = hot.clock.now();
-  const work = Promise.all([samples.take(over.signal), victims.run(over.signal)]);
+  const stalls = new Stalls();
+  const work = Promise.all([
+    samples.take(over.signal),
+    victims.run(over.signal),
+    stalls.watch(redis, over.signal),
+  ]);
   await Promise.race([shop.open(startAt, startAt + spanMs, over.signal), work, subscriber.died]);
   over.abort();
   await work;
@@ -127,10 +130,6 @@ async function soak({ minutes, people, seed }: Options): Promise<SoakReport> {
   }
 
   const came = shop.visits.filter(({ deeds }) => deeds.length > 0);
-  const warmUpMinutes = Math.max(
-    WARM_UP.least * minutes,
-    Math.min(SETTLED_AFTER_MINUTES, WARM_UP.most * minutes),
-  );
   return {
     machine: machine(),
     date: today(),
@@ -148,18 +147,11 @@ async function soak({ minutes, people, seed }: Options): Promise<SoakReport> {
     dropped: subscriber.dropped,
     heard,
     left,
-    warmUpMinutes,
-    trends: samples.trends(warmUpMinutes, warmUpMinutes >= SETTLED_AFTER_MINUTES),
+    stalledMs: stalls.longestMs,
+    warmUpMinutes: WARM_UP_MINUTES,
+    settledAfterMinutes: SETTLED_AFTER_MINUTES,
+    trends: samples.trends(WARM_UP_MINUTES, SETTLED_AFTER_MINUTES),
   };
-}
-
-/** Nine tenths through the library, the rest by another program, whose silence takes longer to be noticed. */
-function plan(users: number, seed: number, spanMs: number): Shopper[] {
-  const crowd = { seed, users, foreigners: true };
-  return [
-    ...planShoppers(crowd, timingOf(LIBRARY, spanMs)).filter(({ foreign }) => !foreign),
-    ...planShoppers(crowd, timingOf(FOREIGN, spanMs)).filter(({ foreign }) => foreign),
-  ];
 }
 
 async function inspect(watcher: WatcherProcess): Promise<Inspector> {

@@ -3,7 +3,7 @@ import type { Visit } from '../../src/demo/shop.ts';
 import type { Hot } from '../../src/compose.ts';
 import type { AnyEvent } from '../../src/model/event.ts';
 import type { Bus } from '../../src/ports/bus.ts';
-import { FOREIGN, LIBRARY, termsOf } from './terms.ts';
+import { TERMS } from './terms.ts';
 
 /** What was heard against the application's own record. */
 export interface Heard {
@@ -28,8 +28,8 @@ export function compareAll(
   const counts = { announcements: 0, cancellations: 0, missing: 0, unexpected: 0, undecided: 0 };
   const problems: string[] = [];
   for (const { shopper, deeds } of visits) {
-    const { user, foreign } = shopper;
-    const expectation = expectationOf(deeds, termsOf(foreign ? FOREIGN : LIBRARY));
+    const { user } = shopper;
+    const expectation = expectationOf(deeds, TERMS);
     const heard = (eventsOf.get(user) ?? []).toSorted((a, b) => (a.sequence < b.sequence ? -1 : 1));
     eventsOf.delete(user);
     const { missing, unexpected } = compare(expectation, heard, until);

@@ -19,7 +19,10 @@ export interface SoakReport {
   readonly dropped: number;
   readonly heard: Heard;
   readonly left: LeftOver;
+  /** How long machine and Redis stood still, at most. */
+  readonly stalledMs: number;
   readonly warmUpMinutes: number;
+  readonly settledAfterMinutes: number;
   readonly trends: readonly Trend[];
 }
 
@@ -69,15 +72,16 @@ export function reportLines(report: SoakReport): string[] {
     `- **Left at the end:** ${Object.entries(left)
       .map(([what, count]) => `${what} ${count}`)
       .join(', ')}.`,
+    `- **The machine** and Redis stood still for ${short(report.stalledMs / 1_000)} s at most.`,
     `- **Verdict:** ${wrong.length === 0 ? 'nothing lost, nothing told twice, nothing grows.' : wrong.join('; ')}`,
     '',
-    `From minute ${report.warmUpMinutes} on, every 10 seconds, with a line fitted through the samples:`,
+    `Every 10 seconds, from minute ${short(report.warmUpMinutes)} on, and in Redis from minute ${short(report.settledAfterMinutes)} on, when as much goes as comes; with a line fitted through the samples:`,
     '',
-    '| what | unit | mean | first | last | a minute | flat |',
-    '| --- | --- | --- | --- | --- | --- | --- |',
+    '| what | unit | samples | mean | first | last | a minute | flat |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...trends.map(
-      ({ name, unit, mean, from, to, perMinute, flat }) =>
-        `| ${[name, unit, short(mean), short(from), short(to), signed(perMinute), verdict(flat)].join(' | ')} |`,
+      ({ name, unit, samples, mean, from, to, perMinute, flat }) =>
+        `| ${[name, unit, samples, short(mean), short(from), short(to), signed(perMinute), verdict(flat)].join(' | ')} |`,
     ),
   ];
 }
@@ -92,9 +96,10 @@ function grouped(value: number): string {
 }
 
 function short(value: number): string {
-  return value.toLocaleString('en', { maximumFractionDigits: 1 });
+  return Number.isNaN(value) ? '–' : value.toLocaleString('en', { maximumFractionDigits: 1 });
 }
 
 function signed(value: number): string {
+  if (Number.isNaN(value)) return '–';
   return value.toLocaleString('en', { maximumFractionDigits: 2, signDisplay: 'exceptZero' });
 }

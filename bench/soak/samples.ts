@@ -53,15 +53,15 @@ export class Samples {
     }
   }
 
-  /**
-   * Of what came after so many minutes: what is young grows.
-   * @param settled whether as much goes from Redis by then as comes
-   */
-  trends(afterMinutes: number, settled: boolean): Trend[] {
+  /** Of what came after the warm-up; of what lies in Redis, after it has settled. Too short a run says nothing. */
+  trends(warmUpMinutes: number, settledAfterMinutes: number): Trend[] {
     return [...this.#samples].map(([name, samples]) => {
-      const later = samples.filter(({ atMinutes }) => atMinutes >= afterMinutes);
-      const trend = trendOf(name, UNITS[name], later);
-      return settled || !IN_REDIS.has(name) ? trend : { ...trend, flat: null };
+      const from = IN_REDIS.has(name) ? settledAfterMinutes : warmUpMinutes;
+      return trendOf(
+        name,
+        UNITS[name],
+        samples.filter(({ atMinutes }) => atMinutes >= from),
+      );
     });
   }
 

@@ -7,7 +7,7 @@ export interface Trend {
   readonly to: number;
   readonly mean: number;
   readonly perMinute: number;
-  /** Null: it was not watched for long enough to tell. */
+  /** Null: there are too few samples to tell. */
   readonly flat: boolean | null;
 }
 
@@ -22,6 +22,9 @@ const FLAT = 0.05;
 
 /** And in its own unit: a connection that is being made, a timer or two. */
 const FLAT_UNITS = 3;
+
+/** Fewer samples show noise. */
+const LEAST_SAMPLES = 10;
 
 /** Fits a line to what was sampled (least squares). */
 export function trendOf(name: string, unit: string, samples: readonly Sample[]): Trend {
@@ -44,6 +47,6 @@ export function trendOf(name: string, unit: string, samples: readonly Sample[]):
     to: samples.at(-1)?.value ?? NaN,
     mean,
     perMinute,
-    flat: grown <= Math.max(FLAT * mean, FLAT_UNITS),
+    flat: n < LEAST_SAMPLES ? null : grown <= Math.max(FLAT * mean, FLAT_UNITS),
   };
 }

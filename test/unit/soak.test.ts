@@ -37,3 +37,7 @@ test('what shrinks grows nothing', () => {
     ).flat,
   ).toBe(true);
 });
+
+test('of a few samples nothing is said', () => {
+  expect(trendOf('heap', 'MB', samples((minute) => 30 + minute).slice(0, 5)).flat).toBeNull();
+});
