@@ -112,7 +112,7 @@ function isPlainCart(value: unknown): value is Cart {
       if (typeof item !== 'object' || item === null) return false;
       const { product_id: product, size, quantity = 1, price = 0 } = item;
       return (
-        (typeof product === 'number' || (typeof product === 'string' && product !== '')) &&
+        (Number.isFinite(product) || (typeof product === 'string' && product !== '')) &&
         (size === undefined || typeof size === 'string') &&
         typeof quantity === 'number' &&
         quantity > 0 &&

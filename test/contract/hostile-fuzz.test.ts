@@ -105,7 +105,8 @@ async function write(sessions: readonly HostileSession[]): Promise<void> {
 async function mend(session: HostileSession): Promise<HostileSession> {
   const { keys } = world.hot;
   const user = userOf(session);
-  await client.del(keyOf(session.user), keys.ledger(user), keys.optout(user));
+  await client.del(keyOf(session.user), keys.ledger(user));
+  await client.hdel(keys.optouts, user);
   if (isImpossible(session)) return session;
   const mended = { ...validSession(session.name, world.now), user: session.user };
   await write([mended]);

@@ -23,7 +23,7 @@ export interface HostileSession {
   readonly ttlMs?: number;
   /** Keys of ours that somebody spoilt. */
   readonly ledger?: Written;
-  readonly optout?: Written;
+  readonly optout?: string;
   readonly expected: Expected;
   /** What its announcement tells beside the user, if that is not its cart and language as written. */
   readonly tells?: object;

@@ -54,7 +54,7 @@ export function verdictOf({ user, session, ledger, optout }: HostileSession, now
   if (reasons.size > 0 || typeof items === 'string') return { outcome: 'quarantined', reasons };
 
   if (items.length === 0) return nothing('an empty cart');
-  if (consent === 'no' || optout) return nothing('opted out');
+  if (consent === 'no' || optout !== undefined) return nothing('opted out');
   if (activity === undefined) return nothing('no activity yet');
   if (notes && notes.ended > 0) return nothing('ended');
   if (notes?.digest === cartDigest(items)) {

@@ -16,7 +16,7 @@ export async function writeSession(
 ): Promise<void> {
   const write = redis.multi();
   if (ledger) put(write, Buffer.from(keys.ledger(String(user))), ledger);
-  if (optout) put(write, Buffer.from(keys.optout(String(user))), optout);
+  if (optout !== undefined) write.hset(keys.optouts, String(user), optout);
   put(write, keyOf(user), session);
   if (messages) put(write, keyOf(user, ':messages'), messages);
   if (ttlMs !== undefined)
@@ -41,11 +41,11 @@ function put(write: ReturnType<Redis['multi']>, key: Buffer, written: Written): 
 }
 
 /** Texts, lists of texts and hashes of texts: what any store of keys can hold. */
-export function isPlain({ user, session, messages, ledger, optout }: HostileSession): boolean {
+export function isPlain({ user, session, messages, ledger }: HostileSession): boolean {
   const isText = (bytes: Bytes): boolean => typeof bytes === 'string';
   return (
     isText(user) &&
-    [session, messages, ledger, optout].every((written) => {
+    [session, messages, ledger].every((written) => {
       if (!written) return true;
       if ('hash' in written) return written.hash.flat().every(isText);
       if ('string' in written) return isText(written.string);
@@ -62,10 +62,10 @@ export async function writePlainSession(
   const user = String(session.user);
   const puts = [
     [keys.ledger(user), session.ledger],
-    [keys.optout(user), session.optout],
     [keys.session(user), session.session],
     [keys.messages(user), session.messages],
   ] as const;
+  if (session.optout !== undefined) await raw.hset(keys.optouts, { [user]: session.optout });
   for (const [key, written] of puts) {
     if (!written) continue;
     if ('hash' in written)

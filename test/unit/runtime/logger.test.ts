@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { createLogger } from '../../../src/runtime/logger.ts';
@@ -45,7 +46,7 @@ test('fields that hold secrets are masked', () => {
 test('lines for a person are no JSON', async () => {
   const stream = new PassThrough();
   createLogger({ level: 'info', stream, pretty: true }).info({ users: 3 }, 'looked');
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await once(stream, 'readable');
   const text = String(stream.read());
   expect(text).toContain('looked');
   expect(text.startsWith('{')).toBe(false);
@@ -58,7 +59,7 @@ test.each([false, true])(
     const log = createLogger({ level: 'info', stream, pretty });
     const hostile = 'a\r\n{"level":"fatal"}\u001b[2J\u009b2J\u202e\u2028\u007f';
     log.info({ user: hostile, err: new Error(hostile) }, 'a session is understood again');
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await once(stream, 'readable');
     const text = String(stream.read());
     // Its own colours apart.
     expect(text.replaceAll(/\u001b\[\d+m/g, '')).not.toMatch(/[^\n\P{C}]|[\u2028\u2029]/u);
