@@ -21,6 +21,7 @@ test('whom Redis cut off from its notifications is found by reconcile', async ()
   await client.config('SET', 'client-output-buffer-limit', 'pubsub 65536 0 0');
   const settings = { REDIS_URL: redis.url };
   watcher = new WatcherProcess({ settings });
+  await watcher.go();
   await watcher.running();
   const listeners = async (): Promise<number> =>
     String(await client.client('LIST', 'TYPE', 'PUBSUB')).match(/ psub=[1-9]/g)?.length ?? 0;
