@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/model/duration.ts';
 import { formatInstant } from '../../src/model/instant.ts';
+import { aroundStep } from '../support/around-step.ts';
 import { HOT_DEFAULTS } from '../support/hot-options.ts';
 import { LookWorld, START } from '../support/look-world.ts';
 import type { Application, WorldPorts } from '../support/look-world.ts';
@@ -666,35 +667,18 @@ type Wrap = (
 
 /** The ports with something that happens just before a step. */
 const before: Wrap = (ports, port, step, what) =>
-  wrapped(ports, port, step, async (call) => {
+  aroundStep(ports, port, step, async (call) => {
     await what();
     return call();
   });
 
 /** The ports with something that happens just after a step. */
 const after: Wrap = (ports, port, step, what) =>
-  wrapped(ports, port, step, async (call) => {
+  aroundStep(ports, port, step, async (call) => {
     const result = await call();
     await what();
     return result;
   });
-
-function wrapped(
-  ports: WorldPorts,
-  name: 'agenda' | 'ledgers' | 'bus',
-  step: string,
-  around: (call: () => Promise<unknown>) => Promise<unknown>,
-): WorldPorts {
-  const port = new Proxy(ports[name], {
-    get(target, key) {
-      const member: unknown = Reflect.get(target, key, target);
-      if (typeof member !== 'function') return member;
-      const method = member.bind(target) as (...args: unknown[]) => Promise<unknown>;
-      return key === step ? (...args: unknown[]) => around(() => method(...args)) : method;
-    },
-  });
-  return { ...ports, [name]: port };
-}
 
 function once(what: () => Promise<void>): () => Promise<void> {
   let left = 1;

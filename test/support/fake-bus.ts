@@ -2,6 +2,7 @@ import { BusUnavailableError } from '../../src/model/errors.ts';
 import type { AnyEvent } from '../../src/model/event.ts';
 import type { Bus, PublishResult } from '../../src/ports/bus.ts';
 import { assertValidEvent } from './schemas.ts';
+import { inEffect, told } from './told.ts';
 
 /** A bus in memory that can be away and can refuse: for faults that no real one makes to order. Nobody subscribes. */
 export class FakeBus implements Bus {
@@ -25,19 +26,12 @@ export class FakeBus implements Bus {
 
   /** Each event once: what happened in effect. */
   get heard(): AnyEvent[] {
-    return [...new Map(this.wire.map((event) => [event.id, event])).values()];
+    return inEffect(this.wire);
   }
 
   /** What a user was told of, in the order of its sequence: `announced 0`, `cancelled 0: resumed`. */
   of(user: string): string[] {
-    return this.heard
-      .filter(({ data }) => data.user === user)
-      .toSorted((a, b) => (a.sequence < b.sequence ? -1 : 1))
-      .map((event) =>
-        event.type === 'cart.abandoned'
-          ? `announced ${event.data.stage}`
-          : `cancelled ${event.data.stage}: ${event.data.reason}`,
-      );
+    return told(this.wire)[user] ?? [];
   }
 
   subscribe(): Promise<never> {

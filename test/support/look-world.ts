@@ -74,9 +74,9 @@ export class LookWorld {
   }
 
   /** Moves time on to `at`; every look comes when it is due. */
-  async runUntil(at: number): Promise<void> {
+  async runUntil(at: number, looker = this.looker): Promise<void> {
     for (this.looks = 0; ; ) {
-      const { users, nextDueAt } = await this.looker.lookOnce();
+      const { users, nextDueAt } = await looker.lookOnce();
       if (users > 0) {
         if ((this.looks += 1) > LOOKS_MAX) throw new Error(`looks for ever at ${this.now}`);
         continue;

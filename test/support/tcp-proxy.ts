@@ -30,6 +30,7 @@ export class TcpProxy {
   #hanging = false;
   #delayMs = 0;
   #cut: { left: number; readonly done: () => void } | undefined;
+  #cutRequest: (() => void) | undefined;
   #replied = 0;
 
   private constructor(listener: Server, targetPort: number) {
@@ -108,10 +109,17 @@ export class TcpProxy {
     this.#links.clear();
   }
 
-  /** Ends all connections once so many bytes of replies have passed from now on. */
+  /** Ends the connection on which so many bytes of replies have passed from now on. */
   async cutReplyAfter(bytes: number): Promise<void> {
     await new Promise<void>((done) => {
       this.#cut = { left: bytes, done };
+    });
+  }
+
+  /** Ends the connection of the next request instead of passing it on. */
+  async cutRequest(): Promise<void> {
+    await new Promise<void>((done) => {
+      this.#cutRequest = done;
     });
   }
 
@@ -137,7 +145,7 @@ export class TcpProxy {
     };
     this.#links.add(link);
     for (const socket of [client, server]) socket.setNoDelay(true).on('error', () => undefined);
-    client.on('data', (chunk) => pass(link, () => server.write(chunk)));
+    client.on('data', (chunk) => pass(link, () => this.#request(link, chunk)));
     server.on('data', (chunk) => this.#late(link, () => this.#reply(link, chunk)));
     // A network that comes back still brings what a client sent before it gave up.
     client.on('close', () =>
@@ -148,6 +156,18 @@ export class TcpProxy {
     );
     server.on('close', () => pass(link, () => client.destroy()));
   };
+
+  #request({ client, server }: Link, chunk: Buffer): void {
+    const done = this.#cutRequest;
+    if (!done) {
+      server.write(chunk);
+      return;
+    }
+    this.#cutRequest = undefined;
+    client.destroy();
+    server.destroy();
+    done();
+  }
 
   /** A reply never overtakes the one before it, also when the delay is shortened. */
   #late(link: Link, reply: () => void): void {
@@ -164,15 +184,13 @@ export class TcpProxy {
     });
   }
 
-  #reply({ client }: Link, chunk: Buffer): void {
+  #reply({ client, server }: Link, chunk: Buffer): void {
     if (this.#cut && chunk.length >= this.#cut.left) {
       const { left, done } = this.#cut;
       this.#cut = undefined;
       this.#replied += left;
-      client.end(chunk.subarray(0, left), () => {
-        this.cut();
-        done();
-      });
+      client.end(chunk.subarray(0, left), done);
+      server.destroy();
       return;
     }
     if (this.#cut) this.#cut.left -= chunk.length;
