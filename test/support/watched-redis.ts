@@ -86,15 +86,18 @@ export class WatchedRedis implements AsyncDisposable {
     if (busAway) await proxy.refuse();
     const http = await DaemonHttp.onFreePort();
     const daemon = new WatcherProcess({
-      ...SETTINGS,
-      ...(of === 'sessions'
-        ? { REDIS_URL: proxy.url }
-        : { REDIS_URL: redis.url, REKINDLE_BUS_REDIS_URL: proxy.url }),
-      REKINDLE_HTTP: http.address,
+      settings: {
+        ...SETTINGS,
+        ...(of === 'sessions'
+          ? { REDIS_URL: proxy.url }
+          : { REDIS_URL: redis.url, REKINDLE_BUS_REDIS_URL: proxy.url }),
+        REKINDLE_HTTP: http.address,
+      },
     });
     opening.defer(async () => {
       await daemon.end('SIGKILL');
     });
+    await daemon.go();
     await daemon.running();
     return new WatchedRedis(
       { redis: busRedis, proxy, control: busControl },
