@@ -126,6 +126,8 @@ export function createWatcher(
       }),
   );
 
+  const watching = looks.slice(0, WATCHING_LOOPS);
+
   // A pass can be broken off at any point, and may take minutes: nobody waits for it to end.
   const quieting = new AbortController();
   const pass = (fullSpeed: boolean, signal: AbortSignal): Promise<unknown> =>
@@ -170,7 +172,7 @@ export function createWatcher(
           },
           observe: (what, observation) => {
             observe(what, observation);
-            if (what === 'touched') for (const loop of looks.slice(0, WATCHING_LOOPS)) loop.wake();
+            if (what === 'touched') for (const loop of watching) loop.wake();
           },
         },
         signal,
@@ -199,7 +201,7 @@ export function createWatcher(
   health.register('work', () => {
     const failing = [...looks, listener, fullPass, pulse].filter(({ trouble }) => trouble);
     if (failing.length === 0) return { status: 'ok', detail: 'goes on' };
-    const nobodyLooks = looks.every(({ trouble }) => trouble !== undefined);
+    const nobodyLooks = watching.every(({ trouble }) => trouble !== undefined);
     return {
       status: nobodyLooks ? 'failed' : 'degraded',
       detail: failing.map(({ name, trouble }) => `${name}: ${trouble}`).join('; '),
