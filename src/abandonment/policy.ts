@@ -12,12 +12,12 @@
  * in the session and the ledger, never from when the look happened, so a repeated look finds nothing new.
  */
 import { cartValue } from '../model/cart.ts';
-import { FUTURE_TOLERANCE_MS } from '../model/instant.ts';
+import { FUTURE_TOLERANCE_MS, parseInstant } from '../model/instant.ts';
 import { type Episode, type Ledger, sameLedger } from '../model/ledger.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Look, Decision, PolicySettings } from './decision.ts';
 import { close, closeEpisode, nextSequence, openEpisode } from './episode.ts';
-import { type Facts, type Sighting, readFacts } from './facts.ts';
+import { type Sighting, readFacts } from './facts.ts';
 import { planCopy, rememberSight } from './sight.ts';
 
 const BLANK: Ledger = { activityAt: 0, sequence: 0, cart: '' };
@@ -49,7 +49,9 @@ export function decide(
     now,
     firstSight: before === undefined,
     orderCame: facts.present && facts.orderAt !== undefined && facts.orderAt !== before?.orderAt,
-    activityAt: facts.present ? seenActivity(facts, draft, now) : draft.activityAt,
+    activityAt: facts.present
+      ? seenActivity(facts.fields.last_activity, facts.activityAt, draft, now)
+      : draft.activityAt,
   };
   closeEpisode(look);
   openEpisode(look);
@@ -85,6 +87,10 @@ function quarantined(
   draft.problem = { reason: problem.reason, digest: sighting.digest };
   // Not understood is no reason to let it expire uncopied.
   const copy = planCopy(sighting, before, draft, settings, now);
+  // Nor to forget that the user was there: later stages may be judged when the session is gone.
+  const raw = sighting.fields?.last_activity;
+  if (draft.episode && raw !== undefined)
+    draft.activityAt = seenActivity(raw, parseInstant(raw), draft, now);
   const changed = !before || !sameLedger(draft, before);
   return {
     // A ledger that cannot be read is not overwritten: it is the problem's evidence.
@@ -96,14 +102,18 @@ function quarantined(
   };
 }
 
-function seenActivity(facts: Facts, draft: Ledger, now: number): number {
-  const raw = facts.fields.last_activity;
-  if (facts.activityAt === undefined || raw === undefined) return draft.activityAt;
+function seenActivity(
+  raw: string | undefined,
+  activityAt: number | undefined,
+  draft: Ledger,
+  now: number,
+): number {
+  if (raw === undefined || activityAt === undefined) return draft.activityAt;
   // Also when its instant has come: nothing happened then.
   if (draft.future?.raw === raw) return draft.future.seenAt;
   delete draft.future;
   // Further ahead it counts as the instant it was first seen.
-  if (facts.activityAt <= now + FUTURE_TOLERANCE_MS) return facts.activityAt;
+  if (activityAt <= now + FUTURE_TOLERANCE_MS) return activityAt;
   draft.future = { raw, seenAt: now };
   return now;
 }

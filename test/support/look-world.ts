@@ -44,7 +44,12 @@ export class LookWorld {
   readonly looker: Looker;
   looks = 0;
 
-  constructor(hot: Hot, settings: Partial<LookSettings> = {}) {
+  /** @param wrap as that of `newLooker`, for the worker that runs with time */
+  constructor(
+    hot: Hot,
+    settings: Partial<LookSettings> = {},
+    wrap?: (ports: WorldPorts) => WorldPorts,
+  ) {
     this.hot = hot;
     this.settings = {
       ...POLICY,
@@ -57,7 +62,7 @@ export class LookWorld {
     };
     const limits = { hotTtlMs: DAY_MS, maxCart: 65_536 };
     this.library = new Activity(hot.sessions, this.clock, limits, (text) => text.length);
-    this.looker = this.newLooker();
+    this.looker = this.newLooker(wrap);
   }
 
   get now(): number {

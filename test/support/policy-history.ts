@@ -1,19 +1,23 @@
-import { isDeepStrictEqual } from 'node:util';
-import { Activity } from '../../src/abandonment/activity.ts';
-import { decide } from '../../src/abandonment/policy.ts';
-import type { Decision, EventDraft, PolicySettings } from '../../src/abandonment/decision.ts';
-import { reconcile } from '../../src/abandonment/reconcile.ts';
-import { buildEvent } from '../../src/abandonment/events.ts';
-import { cartDigest, parseCart } from '../../src/model/cart.ts';
+import type { PolicySettings } from '../../src/abandonment/decision.ts';
+import { parseCart } from '../../src/model/cart.ts';
 import type { Cart } from '../../src/model/cart.ts';
-import { DAY_MS } from '../../src/model/duration.ts';
-import { errorMessage } from '../../src/model/errors.ts';
+import { DAY_MS, MINUTE_MS } from '../../src/model/duration.ts';
+import { BusUnavailableError, errorMessage } from '../../src/model/errors.ts';
+import type { AnyEvent } from '../../src/model/event.ts';
 import { formatInstant } from '../../src/model/instant.ts';
-import { decodeLedger, encodeLedger } from '../../src/model/ledger.ts';
 import { parseOwnMarks } from '../../src/model/session.ts';
-import type { Clock } from '../../src/ports/clock.ts';
-import type { Reading } from '../../src/ports/ledger.ts';
+import type { PublishResult } from '../../src/ports/bus.ts';
+import { LookWorld } from './look-world.ts';
+import type { WorldPorts } from './look-world.ts';
 import { memoryHot } from './memory-hot.ts';
+import { PolicyOracle } from './policy-oracle.ts';
+import type { Recorded } from './policy-oracle.ts';
+import { replacing } from './replacing.ts';
+import { SteppedWorker } from './stepped-worker.ts';
+import type { Reply } from './stepped-worker.ts';
+
+/** One of the workers that stop between any two calls; a third one looks whenever somebody is due. */
+export type Who = 0 | 1;
 
 /** One thing that happens to the one user of a history. */
 export type Step =
@@ -21,8 +25,11 @@ export type Step =
   | { readonly do: 'wait'; readonly ms: number }
   /** Time goes by without a look: the daemon is down. */
   | { readonly do: 'outage'; readonly ms: number }
-  /** The next worker dies after the claim, or after the commit. */
-  | { readonly do: 'crash'; readonly after: 'claim' | 'commit' }
+  /** A worker makes so many calls of a look, and stops there; asleep, it has not heard of the last one. */
+  | { readonly do: 'go'; readonly who: Who; readonly calls: number; readonly asleep: boolean }
+  | { readonly do: 'die'; readonly who: Who }
+  /** The next publishes find the bus away, or it refuses the first of their events. */
+  | { readonly do: 'bus'; readonly is: 'away' | 'picky'; readonly times: number }
   | { readonly do: 'visit' | 'empty' | 'order'; readonly by: Writer }
   | { readonly do: 'add' | 'remove'; readonly by: Writer; readonly item: string }
   | { readonly do: 'consent'; readonly by: Writer; readonly status: 'yes' | 'no' | 'unknown' }
@@ -35,14 +42,6 @@ export type Step =
 /** `unheard`: another program whose notification is lost. */
 export type Writer = 'library' | 'foreign' | 'unheard';
 
-export interface Recorded {
-  readonly at: number;
-  readonly event: EventDraft;
-}
-
-/** A month of half-lives of a TTL is some hundred looks. */
-const LOOKS_MAX = 10_000;
-
 const WRITES: ReadonlySet<string> = new Set([
   'visit',
   'add',
@@ -54,44 +53,73 @@ const WRITES: ReadonlySet<string> = new Set([
   'future',
 ]);
 
+/** What happens to workers and bus, not to the user. */
+const ASIDE: ReadonlySet<string> = new Set(['wait', 'outage', 'go', 'die', 'bus', 'reconcile']);
+
+/** A parked user comes back so soon. */
+const RETRY_MAX_MS = MINUTE_MS / 2;
+
 const USER = 'ann';
-const START = 1_800_000_000_000;
+
+export interface Tally {
+  readonly announced: number;
+  readonly cancelled: number;
+  /** Events that came on the wire again. */
+  readonly repeated: number;
+  /** Commits that were refused, for something had changed or the lease was over. */
+  readonly changed: number;
+  readonly leaseLost: number;
+  readonly busAway: number;
+}
+
+interface Stopped {
+  readonly worker: SteppedWorker;
+  /** What its last call came back with, while it has not heard. */
+  reply: Reply | undefined;
+}
 
 /**
- * A history of one user: real writes, an honest agenda, real decisions. Whatever happens, each decision is held against
- * what is known to be true of the user; the first that breaks a promise throws.
+ * A history of one user: real writes, an honest agenda, real looks by several workers, a bus with faults. Whatever
+ * happens, each decision and each event is held against what is known to be true of the user.
  */
 export class PolicyHistory {
-  readonly recorded: Recorded[] = [];
-  readonly #settings: PolicySettings;
   readonly #hot: ReturnType<typeof memoryHot>;
-  readonly #library: Activity;
-  readonly #clock: Clock;
-  #now = START;
-  #crash: 'claim' | 'commit' | undefined;
-
-  /** What is true, whatever anybody noticed. */
-  #activeAt = Number.NEGATIVE_INFINITY;
-  #nothingAddedSinceOrder = false;
+  readonly #world: LookWorld;
+  readonly #oracle: PolicyOracle;
+  readonly #stopped: Stopped[] = [];
+  #busFaults: readonly ('away' | 'picky')[] = [];
   #cartIsForeign = false;
-  #optedOutAt: number | undefined;
-  /** Something happened since the last look that found the session. */
-  #unseen = false;
-  #consent: { status: string; at: number } | undefined;
 
   constructor(settings: PolicySettings) {
-    this.#settings = settings;
-    this.#hot = memoryHot(() => this.#now, {
+    this.#oracle = new PolicyOracle(settings);
+    this.#hot = memoryHot(() => this.#world.now, {
       thresholdMs: settings.stagesMs[0]!,
       demoteLeadMs: settings.demoteLeadMs,
     });
-    this.#clock = { now: () => this.#now, sleep: () => Promise.resolve() };
-    this.#library = new Activity(
-      this.#hot.sessions,
-      this.#clock,
-      { hotTtlMs: DAY_MS, maxCart: 65_536 },
-      (text) => text.length,
-    );
+    this.#world = new LookWorld(this.#hot, settings, (ports) => this.#witnessed(ports));
+  }
+
+  get recorded(): readonly Recorded[] {
+    return this.#oracle.recorded;
+  }
+
+  /** What it was good for: faults and races that took place. */
+  get tally(): Tally {
+    const { observed, bus } = this.#world;
+    const looked = observed.looked ?? [];
+    const announced = this.announced.length;
+    return {
+      announced,
+      cancelled: this.recorded.length - announced,
+      repeated: bus.wire.length - bus.heard.length,
+      changed: looked.filter(({ changed }) => changed > 0).length,
+      leaseLost: looked.filter(({ leaseLost }) => leaseLost > 0).length,
+      busAway: observed.busAway?.length ?? 0,
+    };
+  }
+
+  get announced(): Recorded[] {
+    return this.#oracle.announced;
   }
 
   async run(steps: readonly Step[]): Promise<this> {
@@ -99,32 +127,53 @@ export class PolicyHistory {
       const { raw, keys } = this.#hot;
       // What a session said of consent goes with it, as soon as there is another.
       if (WRITES.has(step.do) && (await raw.pttl(keys.session(USER))) === undefined)
-        this.#consent = undefined;
+        this.#oracle.consent = undefined;
       await this.#take(step);
-      if (step.do === 'wait' || step.do === 'outage') continue;
-      this.#unseen = true;
+      if (ASIDE.has(step.do)) continue;
+      this.#oracle.happened += 1;
       // Of what two programs write within a millisecond nobody can tell the order.
-      this.#now += 1;
+      this.#world.outage(1);
     }
     return this;
   }
 
-  get announced(): Recorded[] {
-    return this.recorded.filter(({ event }) => event.type === 'cart.abandoned');
+  /** Faults end, who was stopped goes on, what was lost is found, and a month goes by: nothing may be left. */
+  async finish(): Promise<this> {
+    this.#busFaults = [];
+    for (const who of [0, 1] as const) {
+      if (this.#stopped[who]?.worker.next) await this.#go(who, Infinity, false);
+    }
+    await this.run([{ do: 'reconcile' }, { do: 'wait', ms: 30 * DAY_MS }]);
+    const { leasedUntil } = await this.#hot.agenda.inspect(USER);
+    const pending = await this.#world.pendingOf(USER);
+    if (leasedUntil !== undefined || pending > 0)
+      throw new Error(`at the end ${pending} events are pending; leased until ${leasedUntil}`);
+    this.#oracle.checkTold();
+    if (this.#world.faults.length > 0) throw this.#world.faults[0]!.error;
+    return this;
   }
 
   async #take(step: Step): Promise<void> {
     const { raw, keys } = this.#hot;
     const session = keys.session(USER);
+    const oracle = this.#oracle;
+    const world = this.#world;
     switch (step.do) {
       case 'wait':
-        await this.#lookUntil(this.#now + step.ms);
+        await world.runFor(step.ms);
+        await this.#checkPending();
         return;
       case 'outage':
-        this.#now += step.ms;
+        world.outage(step.ms);
         return;
-      case 'crash':
-        this.#crash = step.after;
+      case 'go':
+        await this.#go(step.who, step.calls, step.asleep);
+        return;
+      case 'die':
+        delete this.#stopped[step.who];
+        return;
+      case 'bus':
+        this.#busFaults = Array.from({ length: step.times }, () => step.is);
         return;
       case 'visit':
         await this.#write(step.by, undefined);
@@ -134,7 +183,7 @@ export class PolicyHistory {
         return;
       case 'add':
         await this.#write(step.by, [...(await this.#cart()), { product_id: step.item }]);
-        this.#nothingAddedSinceOrder = false;
+        oracle.nothingAddedSinceOrder = false;
         return;
       case 'remove':
         await this.#write(
@@ -146,28 +195,26 @@ export class PolicyHistory {
         await this.#order(step.by);
         return;
       case 'consent': {
-        this.#consent = { status: step.status, at: this.#now };
-        const consent = JSON.stringify(this.#consent);
+        oracle.consent = { status: step.status, at: world.now };
+        const consent = JSON.stringify(oracle.consent);
         if (step.by === 'library') {
-          await this.#library.recordActivity(USER, { fields: { consent } });
-          this.#activeAt = this.#now;
+          await world.library.recordActivity(USER, { fields: { consent } });
+          oracle.activeAt = world.now;
         } else await this.#foreign(step.by, { consent });
         return;
       }
       case 'optOut':
-        await this.#library.optOut(USER);
-        this.#optedOutAt = this.#now;
+        await world.library.optOut(USER);
+        oracle.optedOutAt = world.now;
         return;
       case 'end':
         // A session of others is theirs to end: then that is refused, and nothing happened.
-        await this.#library.endSession(USER).catch((error: unknown) => {
+        await world.library.endSession(USER).catch((error: unknown) => {
           if (!errorMessage(error).includes('another program')) throw error;
         });
         return;
       case 'reconcile':
-        await reconcile({ ...this.#hot, clock: this.#clock }, this.#settings, () => undefined, {
-          fullSpeed: true,
-        });
+        await world.reconcile();
         return;
       case 'vanish':
         await raw.del(session);
@@ -179,8 +226,8 @@ export class PolicyHistory {
         await this.#foreign('foreign', { cart: '{' });
         return;
       case 'future':
-        this.#activeAt = this.#now;
-        await this.#foreign('foreign', { last_activity: formatInstant(this.#now + 2 * DAY_MS) });
+        oracle.activeAt = world.now;
+        await this.#foreign('foreign', { last_activity: formatInstant(world.now + 2 * DAY_MS) });
     }
   }
 
@@ -193,158 +240,117 @@ export class PolicyHistory {
 
   /** An activity of the user, with what is in the cart now, if it changed. */
   async #write(by: Writer, cart: Cart | undefined): Promise<void> {
-    this.#activeAt = this.#now;
+    const oracle = this.#oracle;
+    const { library, now } = this.#world;
+    oracle.activeAt = now;
     // The library knows the cart as it wrote it last: what others put there meanwhile looks to it like an addition.
-    if (cart && by === 'library' && this.#cartIsForeign) this.#nothingAddedSinceOrder = false;
+    if (cart && by === 'library' && this.#cartIsForeign) oracle.nothingAddedSinceOrder = false;
     if (cart) this.#cartIsForeign = by !== 'library';
     if (by === 'library') {
-      await (cart ? this.#library.updateCart(USER, cart) : this.#library.recordActivity(USER));
+      await (cart ? library.updateCart(USER, cart) : library.recordActivity(USER));
       return;
     }
-    const last_activity = formatInstant(this.#now);
+    const last_activity = formatInstant(now);
     await this.#foreign(by, { last_activity, ...(cart && { cart: JSON.stringify(cart) }) });
   }
 
   /** Of two items the second stays behind. */
   async #order(by: Writer): Promise<void> {
+    const { library, now } = this.#world;
     const left = (await this.#cart()).slice(1);
     if (by === 'library') {
-      this.#activeAt = this.#now;
-      await this.#library.placeOrder(USER, { cart: left });
+      this.#oracle.activeAt = now;
+      await library.placeOrder(USER, { cart: left });
     } else {
       await this.#write('unheard', left);
-      await this.#foreign(by, { last_order_at: formatInstant(this.#now) });
+      await this.#foreign(by, { last_order_at: formatInstant(now) });
     }
-    this.#nothingAddedSinceOrder = true;
+    this.#oracle.nothingAddedSinceOrder = true;
   }
 
   async #foreign(by: Writer, fields: Record<string, string>): Promise<void> {
     await this.#hot.raw.hset(this.#hot.keys.session(USER), fields);
-    if (by === 'foreign') await this.#hot.sessions.armTouched([USER], this.#now);
+    if (by === 'foreign') await this.#hot.sessions.armTouched([USER], this.#world.now);
   }
 
-  async #lookUntil(end: number): Promise<void> {
-    for (let looks = 0; ; looks += 1) {
-      if (looks > LOOKS_MAX) throw new Error(`looked at for ever, at ${this.#now}`);
-      const { dueAt, leasedUntil } = await this.#hot.agenda.inspect(USER);
-      // Nobody looks while the lease of a dead worker lives.
-      const at = leasedUntil ?? dueAt;
-      if (at === undefined || at > end) break;
-      this.#now = Math.max(this.#now, at);
-      await this.#look();
-    }
-    this.#now = end;
-  }
-
-  async #look(): Promise<void> {
-    const { agenda, ledgers } = this.#hot;
-    const now = this.#now;
-    const claim = await agenda.claim(now, 10);
-    if (claim.users.length === 0) return;
-    const crash = this.#crash;
-    this.#crash = undefined;
-    if (crash === 'claim') return;
-    const [reading] = await ledgers.read([USER], now);
-    const decision = this.#decide(reading!);
-    const { nextAt } = decision;
-    if (decision.ledger) {
-      const events = decision.events.map((draft) =>
-        buildEvent(USER, draft, { ...EVENTS, stagesMs: this.#settings.stagesMs }, now),
-      );
-      const write = { reading: reading!, ledger: decision.ledger, events, quarantine: undefined };
-      const [outcome] = await ledgers.commit(claim, [write], now);
-      if (outcome !== 'committed')
-        throw new Error(`nothing happened meanwhile, but ${String(outcome)}`);
-      for (const event of decision.events) this.#record(event, reading!);
-    } else if (decision.events.length > 0) throw new Error('events without a ledger');
-    if (reading!.fields) this.#unseen = false;
-    if (crash === 'commit') return;
-    const [after] = await ledgers.read([USER], now);
-    const pending = after!.pending;
-    await ledgers.strike([{ user: USER, ids: pending.map(({ id }) => id) }]);
-    if (nextAt !== undefined && nextAt <= now)
-      throw new Error(`a look at ${now} asks for one at ${nextAt}`);
-    await agenda.settle(claim, [{ user: USER, at: nextAt }]);
-  }
-
-  /** A decision, and that it is a function of its arguments alone, and that it is final. */
-  #decide(reading: Reading): Decision {
-    const now = this.#now;
-    deepFreeze(reading);
-    const decision = decide(reading, reading.ledger, this.#settings, now);
-    const again = decide(reading, reading.ledger, this.#settings, now);
-    if (!isDeepStrictEqual(decision, again)) throw new Error('the same look decides otherwise');
-    const { ledger } = decision;
-    if (ledger) {
-      const decoded = decodeLedger(encodeLedger(ledger));
-      if (encodeLedger(decoded!) !== encodeLedger(ledger))
-        throw new Error('a ledger is not what was stored');
-      const kept = decide(reading, ledger, this.#settings, now);
-      const stored = decide(reading, decoded, this.#settings, now);
-      if (!isDeepStrictEqual(kept, stored)) throw new Error('a stored ledger decides otherwise');
-      if (stored.ledger !== undefined || stored.events.length > 0) {
-        throw new Error(`a repeated look finds something new: ${JSON.stringify(stored)}`);
-      }
-      if (stored.nextAt !== decision.nextAt)
-        throw new Error('a repeated look comes back at another time');
-    }
-    return decision;
-  }
-
-  #record(event: EventDraft, reading: Reading): void {
-    const latest = this.recorded.at(-1)?.event.sequence ?? 0;
-    if (event.sequence <= latest) throw new Error('the sequence does not grow');
-    if (event.type === 'cart.abandoned') this.#checkAnnouncement(event, reading);
-    else this.#checkCancellation(event);
-    this.recorded.push({ at: this.#now, event });
-  }
-
-  #checkAnnouncement(
-    event: Extract<EventDraft, { type: 'cart.abandoned' }>,
-    { fields }: Reading,
-  ): void {
-    const { episode, stage } = event;
-    const same = this.announced.filter((one) => one.event.episode === episode);
-    if (same.some((one) => one.event.stage >= stage)) throw new Error('a stage is announced again');
-    if (this.#now >= event.validUntil) throw new Error('announced when it is over');
-    // What was written and expired before any look could see it, nobody knows of.
-    if (!fields && this.#unseen) return;
-    const idleMs = this.#now - this.#activeAt;
-    if (idleMs < this.#settings.stagesMs[stage]!) throw new Error('announced while active');
-    const cart = fields ? parseCart(fields.cart) : { items: event.facts.cart };
-    if (!('items' in cart) || cart.items.length === 0)
-      throw new Error('announced with an empty cart');
-    if (cartDigest(cart.items) !== event.facts.cartDigest)
-      throw new Error('announced another cart');
-    if (this.#nothingAddedSinceOrder) throw new Error('announced after an order');
-    if (this.#isOptedOut) throw new Error('announced after an opt-out');
-  }
-
-  get #isOptedOut(): boolean {
-    const { status, at } = this.#consent ?? { status: 'unknown', at: 0 };
-    if (status === 'no') return true;
-    return this.#optedOutAt !== undefined && !(status === 'yes' && at > this.#optedOutAt);
-  }
-
-  #checkCancellation({ episode, stage }: EventDraft): void {
-    const ofSame = (one: Recorded): boolean =>
-      one.event.episode === episode && one.event.stage === stage;
-    if (!this.announced.some(ofSame)) throw new Error('a cancellation of what was not announced');
-    if (this.recorded.some((one) => one.event.type === 'cart.rescue_cancelled' && ofSame(one))) {
-      throw new Error('a second cancellation');
+  async #go(who: Who, calls: number, asleep: boolean): Promise<void> {
+    const stopped = (this.#stopped[who] ??= { worker: this.#hire(), reply: undefined });
+    const { worker, reply } = stopped;
+    stopped.reply = undefined;
+    if (reply) await worker.hear(reply);
+    else if (!worker.next) await worker.begin();
+    for (let call = 1; call <= calls && worker.next; call += 1) {
+      const answer = await worker.make();
+      await this.#checkPending();
+      if (asleep && call === calls) stopped.reply = answer;
+      else await worker.hear(answer);
     }
   }
-}
 
-const EVENTS = {
-  prefix: 'rekindle',
-  quietHours: undefined,
-  timezone: 'UTC',
-  sessionKey: (user: string) => `session:${user}`,
-} as const;
+  #hire(): SteppedWorker {
+    return new SteppedWorker(
+      (gate) => this.#world.newLooker((ports) => gate(this.#witnessed(ports))),
+      () => this.#world.now,
+    );
+  }
 
-function deepFreeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
-  Object.freeze(value);
-  for (const inner of Object.values(value)) deepFreeze(inner);
+  /** Whoever has a pending event has a lease, or is looked at as soon as the bus may take it. */
+  async #checkPending(): Promise<void> {
+    const { now } = this.#world;
+    const { dueAt = Infinity, leasedUntil } = await this.#hot.agenda.inspect(USER);
+    if (leasedUntil !== undefined || dueAt <= now + RETRY_MAX_MS) return;
+    if ((await this.#world.pendingOf(USER)) > 0)
+      throw new Error('an event is pending without a lease and without a look');
+  }
+
+  /** The ports, and at their side somebody who holds what is done against what is true. */
+  #witnessed(ports: WorldPorts): WorldPorts {
+    const { agenda, ledgers } = ports;
+    const oracle = this.#oracle;
+    const look = { happened: 0, found: false };
+    const sees = (): void => {
+      if (look.found) oracle.seen = Math.max(oracle.seen, look.happened);
+    };
+    return {
+      ...ports,
+      bus: replacing(ports.bus, { publish: (events) => this.#publish(events) }),
+      agenda: replacing(agenda, {
+        settle: async (claim, next) => {
+          const settled = await agenda.settle(claim, next);
+          if (settled > 0) sees();
+          return settled;
+        },
+      }),
+      ledgers: replacing(ledgers, {
+        read: async (users, now) => {
+          const readings = await ledgers.read(users, now);
+          for (const reading of readings) oracle.checkDecision(reading, now);
+          look.happened = oracle.happened;
+          look.found = readings[0]!.fields !== undefined;
+          return readings;
+        },
+        commit: async (claim, writes, now) => {
+          const outcomes = await ledgers.commit(claim, writes, now);
+          if (outcomes[0] === 'committed') {
+            const { reading, events } = writes[0]!;
+            for (const event of events) oracle.record(event, reading);
+            sees();
+          }
+          return outcomes;
+        },
+      }),
+    };
+  }
+
+  async #publish(events: readonly AnyEvent[]): Promise<PublishResult[]> {
+    const [fault, ...others] = this.#busFaults;
+    this.#busFaults = others;
+    if (fault === 'away') throw new BusUnavailableError('the bus is away');
+    const refused = fault === 'picky' ? 1 : 0;
+    const taken = events.slice(refused);
+    for (const event of taken) this.#oracle.told(event);
+    const results = await this.#world.bus.publish(taken);
+    const refusal = { durable: false, retryable: true, reason: 'refused' } as const;
+    return [...events.slice(0, refused).map(() => refusal), ...results];
+  }
 }

@@ -716,6 +716,20 @@ describe('the quarantine', () => {
     expect(user.ledger?.problem).toBeUndefined();
   });
 
+  test('does not forget what the user did there, for the time when the session is gone', () => {
+    const user = new WatchedUser().acts(T, SHIRT);
+    user.expiresAt = T + 2 * HOUR_MS;
+    user.look(T);
+    user
+      .acts(T + HOUR_MS)
+      .set({ cart: 'broken' })
+      .look(T + HOUR_MS);
+    user.vanish();
+    expect(user.look(T + 2 * HOUR_MS)).toEqual(['announced 0']);
+    expect(user.look(S1)).toEqual([]);
+    expect(user.look(S1 + HOUR_MS)).toEqual(['announced 1']);
+  });
+
   test('is left when the session is gone', () => {
     const user = new WatchedUser({ last_activity: 'yesterday' });
     user.look(T);
