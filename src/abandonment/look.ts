@@ -77,8 +77,9 @@ export class Looker {
     const claim = await agenda.claim(clock.now(), LOOK_BATCH);
     if (claim.users.length === 0) return { users: 0, nextDueAt: claim.nextDueAt };
 
+    const readings = await ledgers.read(claim.users, clock.now());
+    // Not before: what is first seen now was written before now.
     const now = clock.now();
-    const readings = await ledgers.read(claim.users, now);
     const next = new Map<string, number | undefined>();
     const judged = readings.flatMap((reading) => this.#judge(reading, now, next));
     await this.#copy(judged);
