@@ -120,6 +120,27 @@ describe('a watcher frozen with SIGSTOP past its lease, and woken', () => {
     expect(await sleeper.end()).toBe(0);
   });
 
+  test('between publish and strike: what came since is not struck', async () => {
+    const sleeper = watcher('1s', freeze('ledgers.strike'));
+    const doomed = watcher('1s', { ...freeze('bus.publish'), signal: 'SIGKILL' });
+    const leftAt = await leaveCarts(USERS);
+    await sleeper.go();
+    await sleeper.struckDown();
+    const backAt = await comeBack(RETURNING);
+    // It records that they are back, and does not come to tell.
+    await doomed.go();
+    expect(await doomed.exited()).toBe('SIGKILL');
+    sleeper.signal('SIGCONT');
+    await settled();
+    for (const user of RETURNING)
+      expect(summaryOf(ear.of(user))).toEqual([
+        ['cart.abandoned', 0, leftAt],
+        ['cart.rescue_cancelled', 0, backAt],
+      ]);
+    expect(ear.events).toHaveLength(USERS.length + RETURNING.length);
+    expect(await sleeper.end()).toBe(0);
+  });
+
   test('while it listened: another listens, and it does not end that', async () => {
     const sleeper = watcher('1s');
     await sleeper.go();

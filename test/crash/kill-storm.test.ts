@@ -45,13 +45,13 @@ function killPoints(kills: number, random: SeededRandom): KillPoint[] {
 describe('two replicas, killed with SIGKILL at every boundary of a look, again and again', () => {
   const storms: { name: string; kills: number; crowd: Crowd; listens: boolean }[] = [
     {
-      name: 'users of the library, and nobody who reconciles',
+      name: 'users of the library, nobody reconciles',
       kills: KILLS * 0.65,
       crowd: { seed: 1, users: 200, foreignEvery: 0 },
       listens: false,
     },
     {
-      name: 'among them users of a program that knows nothing of Rekindle',
+      name: 'users of another program among them',
       kills: KILLS * 0.35,
       crowd: { seed: 2, users: 200, foreignEvery: 3 },
       listens: true,
