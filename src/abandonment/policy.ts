@@ -15,6 +15,7 @@ import { cartValue } from '../model/cart.ts';
 import { FUTURE_TOLERANCE_MS, parseInstant } from '../model/instant.ts';
 import { type Episode, type Ledger, sameLedger } from '../model/ledger.ts';
 import type { Problem } from '../model/problem.ts';
+import type { SessionFields } from '../model/session.ts';
 import type { Look, Decision, PolicySettings } from './decision.ts';
 import { close, closeEpisode, nextSequence, openEpisode } from './episode.ts';
 import { type Sighting, readFacts } from './facts.ts';
@@ -91,6 +92,8 @@ function quarantined(
   const raw = sighting.fields?.last_activity;
   if (draft.episode && raw !== undefined)
     draft.activityAt = seenActivity(raw, parseInstant(raw), draft, now);
+  // And what was seen before says nothing of an order or a consent that came since.
+  if (draft.snapshot && decidedSince(sighting.fields, draft.snapshot)) delete draft.snapshot;
   const changed = !before || !sameLedger(draft, before);
   return {
     // A ledger that cannot be read is not overwritten: it is the problem's evidence.
@@ -100,6 +103,12 @@ function quarantined(
     problem,
     nextAt: draft.copyAt === 0 ? undefined : draft.copyAt,
   };
+}
+
+function decidedSince(fields: SessionFields | undefined, snapshot: SessionFields): boolean {
+  return (['last_order_at', 'consent'] as const).some(
+    (name) => fields?.[name] !== undefined && fields[name] !== snapshot[name],
+  );
 }
 
 function seenActivity(

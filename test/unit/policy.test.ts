@@ -730,6 +730,22 @@ describe('the quarantine', () => {
     expect(user.look(S1 + HOUR_MS)).toEqual(['announced 1']);
   });
 
+  test.each([
+    ['an order', { last_order_at: String((T + HOUR_MS) / 1_000) }],
+    ['an opt-out', { consent: '{"status":"no"}' }],
+  ])(
+    'does not tell of an earlier cart when %s came with what cannot be understood',
+    (_what, fields) => {
+      const user = new WatchedUser().acts(T, SHIRT);
+      user.expiresAt = T + 2 * HOUR_MS;
+      expect(user.look(S0)).toEqual(['announced 0']);
+      user.set({ cart: 'broken', ...fields }).look(T + HOUR_MS);
+      user.vanish();
+      expect(user.look(T + 2 * HOUR_MS)).toEqual(['cancelled 0: ended']);
+      expect(user.look(S1 + HOUR_MS)).toEqual([]);
+    },
+  );
+
   test('is left when the session is gone', () => {
     const user = new WatchedUser({ last_activity: 'yesterday' });
     user.look(T);
