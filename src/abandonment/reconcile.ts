@@ -4,12 +4,13 @@ import type { Agenda } from '../ports/agenda.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LedgerStore, Quarantined, Reading } from '../ports/ledger.ts';
 import type { Sessions } from '../ports/sessions.ts';
+import { LOOK_BATCH } from './look.ts';
 import type { Observe } from './observe.ts';
 import type { PolicySettings } from './decision.ts';
 import { decide } from './policy.ts';
 
-/** Users read by one script: few enough that a look need not wait for it. */
-const READ_BATCH = 64;
+/** Users read by one script: as many as a look takes, for no look is to wait for more. */
+const READ_BATCH = LOOK_BATCH;
 
 /** Of the time that a regular pass takes, the part in which it works: so a million sessions cost Redis a few per cent. */
 const BACKGROUND_SHARE = 0.05;
