@@ -21,7 +21,9 @@ async function openWorld(database: number): Promise<World> {
   await client.select(database);
   return {
     hot: redisHot({ client: () => client }),
-    clear: async () => void (await client.flushdb()),
+    clear: async () => {
+      await client.flushdb();
+    },
     save: () => saveDatabase(client),
     restore: (saved) => restoreDatabase(client, saved),
   };

@@ -86,7 +86,7 @@ export class PolicyHistory {
   readonly #hot: ReturnType<typeof memoryHot>;
   readonly #world: LookWorld;
   readonly #oracle: PolicyOracle;
-  readonly #stopped: Stopped[] = [];
+  readonly #stopped = new Map<Who, Stopped>();
   #busFaults: readonly ('away' | 'picky')[] = [];
   #cartIsForeign = false;
 
@@ -141,7 +141,7 @@ export class PolicyHistory {
   async finish(): Promise<this> {
     this.#busFaults = [];
     for (const who of [0, 1] as const) {
-      if (this.#stopped[who]?.worker.next) await this.#go(who, Infinity, false);
+      if (this.#stopped.get(who)?.worker.next) await this.#go(who, Infinity, false);
     }
     await this.run([{ do: 'reconcile' }, { do: 'wait', ms: 30 * DAY_MS }]);
     const { leasedUntil } = await this.#hot.agenda.inspect(USER);
@@ -170,7 +170,7 @@ export class PolicyHistory {
         await this.#go(step.who, step.calls, step.asleep);
         return;
       case 'die':
-        delete this.#stopped[step.who];
+        this.#stopped.delete(step.who);
         return;
       case 'bus':
         this.#busFaults = Array.from({ length: step.times }, () => step.is);
@@ -274,7 +274,8 @@ export class PolicyHistory {
   }
 
   async #go(who: Who, calls: number, asleep: boolean): Promise<void> {
-    const stopped = (this.#stopped[who] ??= { worker: this.#hire(), reply: undefined });
+    const stopped = this.#stopped.get(who) ?? { worker: this.#hire(), reply: undefined };
+    this.#stopped.set(who, stopped);
     const { worker, reply } = stopped;
     stopped.reply = undefined;
     if (reply) await worker.hear(reply);

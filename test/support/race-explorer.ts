@@ -22,7 +22,7 @@ interface State {
 }
 
 /** A history that breaks a promise, as the steps that led there. */
-export class BrokenPromise extends Error {
+class BrokenPromise extends Error {
   readonly steps: number;
 
   constructor(title: string, choices: readonly Choice[], cause: Error) {

@@ -103,16 +103,16 @@ export class SteppedWorker {
   }
 
   #wait<T>(step: LookStep, make: () => Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.#call = {
-        step,
-        make,
-        answer: (reply) => {
-          if ('error' in reply) reject(reply.error as Error);
-          else resolve(reply.value as T);
-        },
-      };
-      this.#arrived.resolve(undefined);
-    });
+    const answered = Promise.withResolvers<T>();
+    this.#call = {
+      step,
+      make,
+      answer: (reply) => {
+        if ('error' in reply) answered.reject(reply.error);
+        else answered.resolve(reply.value as T);
+      },
+    };
+    this.#arrived.resolve(undefined);
+    return answered.promise;
   }
 }
