@@ -4,7 +4,8 @@ import { type AnyEvent, type RekindleEvent, envelope } from './event.ts';
 /**
  * A pending event as the hot tier keeps it: the values of a `cart.abandoned` in a fixed order, without their names and
  * without what every event says; any other event as it is. `unpackEvent` gives the same event, to the byte of its text.
- * That is 350 bytes instead of 940, and each byte that passes through a script costs Redis more than a nanosecond.
+ * That is 307 bytes instead of 800 for a cart of one item, and each byte that passes through a script costs Redis more
+ * than a nanosecond.
  */
 export function packEvent(event: AnyEvent): string {
   if (event.type !== 'cart.abandoned') return JSON.stringify(event);
