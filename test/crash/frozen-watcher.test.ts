@@ -103,7 +103,7 @@ describe('a watcher frozen with SIGSTOP past its lease, and woken', () => {
   );
 
   test('between read and commit: what changed meanwhile is looked at again', async () => {
-    const sleeper = watcher('10m', freeze('ledgers.commit'));
+    const sleeper = watcher('20s', freeze('ledgers.commit'));
     const [orders, empties, returns, stays] = ['ann', 'bob', 'cat', 'dan'] as const;
     const leftAt = await leaveCarts([orders, empties, returns, stays]);
     await sleeper.go();
