@@ -1226,16 +1226,19 @@ export function hotContract(
       });
     });
 
-    test.each(['hello', '1;0;99999999999999999999;1;Zk3a0Q1', '1;0;1;999999999999999;'])(
-      'a session whose own notes somebody spoilt is not ours: %s',
-      async (rekindle) => {
-        const hot = await makeHot();
-        await hot.raw.hset(hot.keys.session('ann'), { last_activity: '5', rekindle });
-        expect((await hot.sessions.read('ann'))?.ours).toBe(false);
-        await hot.sessions.write({ user: 'ann', at: T, activity: true });
-        expect(await hot.raw.hgetall(hot.keys.session('ann'))).toMatchObject({ rekindle });
-      },
-    );
+    test.each([
+      'hello',
+      '1;0;99999999999999999999;1;Zk3a0Q1',
+      '1;0;1;999999999999999;',
+      '999999999999999;0;1;1;',
+    ])('a session whose own notes somebody spoilt is not ours: %s', async (rekindle) => {
+      const hot = await makeHot();
+      await hot.raw.hset(hot.keys.session('ann'), { last_activity: '5', rekindle });
+      expect((await hot.sessions.read('ann'))?.ours).toBe(false);
+      await hot.sessions.write({ user: 'ann', at: T, activity: true });
+      expect(await hot.raw.hgetall(hot.keys.session('ann'))).toMatchObject({ rekindle });
+      expect(await hot.raw.pttl(hot.keys.session('ann'))).toBe(Number.POSITIVE_INFINITY);
+    });
   });
 
   describe(`${name}: arming what others touched`, () => {

@@ -56,7 +56,8 @@ end
 local function endedIn(text)
   local epoch, ended, opened, added = text:match('^(%d+);(%d+);%-?(%d+);(%d+);')
   if not epoch then return nil end
-  if #epoch + #ended + #opened + #added > 4 * 13 and not readMarks(text) then return nil end
+  local long = #epoch > 14 or #ended > 14 or #opened > 14 or #added > 14
+  if long and not readMarks(text) then return nil end
   return ended
 end
 
