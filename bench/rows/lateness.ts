@@ -64,7 +64,7 @@ async function ours(bench: Bench): Promise<number> {
       const at = dueAt(bench, start, index);
       return (at ?? start + thresholdMs + DUE_FOR_MS) - thresholdMs;
     });
-    await untilAppended(bench, start);
+    await untilAnnounced(bench, start, () => bench.redis.xlen(stream(bench)));
     const late: number[] = [];
     for (const [id, fields] of await bench.redis.xrange(stream(bench), '-', '+')) {
       const event = JSON.parse(fields[fields.indexOf('event') + 1] ?? '') as AnyEvent;
@@ -99,7 +99,7 @@ async function delayedJobs(bench: Bench): Promise<number> {
     const at = dueAt(bench, start, index) ?? start + HOUR_MS;
     return queue.add('look', { user, dueAt: at }, { delay: Math.max(0, at - Date.now()) });
   });
-  await untilAppended(bench, start);
+  await untilAnnounced(bench, start, () => late.length);
   await worker.close(true);
   await queue.close();
   connection.disconnect();
@@ -124,7 +124,7 @@ async function expiredKeys(bench: Bench): Promise<number> {
     const at = dueAt(bench, start, index) ?? start + HOUR_MS;
     return commands.set(`watch:${user}`, '', 'PXAT', at);
   });
-  await untilAppended(bench, start);
+  await untilAnnounced(bench, start, () => late.length);
   listener.disconnect();
   commands.disconnect();
   return p99(bench, late);
@@ -150,12 +150,16 @@ function indexOf(name: string): number {
   return Number(name.slice(-8));
 }
 
-/** Waits until as many events are on the stream as came due. */
-async function untilAppended(bench: Bench, start: number): Promise<void> {
+/** Waits until as many are announced as came due: by the stream, or by answers to whoever appended. */
+async function untilAnnounced(
+  bench: Bench,
+  start: number,
+  announced: () => number | Promise<number>,
+): Promise<void> {
   const endAt = start + leadMs(bench) + DUE_FOR_MS + SECOND_MS;
   await sleep(endAt - Date.now());
   while (Date.now() < endAt + LATEST_MS) {
-    if ((await bench.redis.xlen(stream(bench))) >= dueCount(bench)) return;
+    if ((await announced()) >= dueCount(bench)) return;
     await sleep(100);
   }
 }
