@@ -20,6 +20,18 @@ export class BusUnavailableError extends Error {
   }
 }
 
+/** The warm tier cannot serve now: away, locked, full, throttled. Nothing was lost; try again. */
+export class WarmUnavailableError extends Error {
+  override readonly name = 'WarmUnavailableError';
+  /** How long the store asks to be left alone. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, options: ErrorOptions & { retryAfterMs?: number } = {}) {
+    super(message, options);
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

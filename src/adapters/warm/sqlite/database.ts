@@ -1,0 +1,129 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { UnsuitableStoreError, WarmUnavailableError, errorMessage } from '../../../model/errors.ts';
+import { APPLICATION_ID, MIGRATIONS } from './schema.ts';
+
+/** How long a call waits for another process that writes; the event loop waits with it. */
+const BUSY_TIMEOUT_MS = 1_000;
+
+/** Primary result codes of SQLite (sqlite.org/rescode.html). */
+const CORRUPT = 11;
+const NOT_A_DATABASE = 26;
+const PASSING: ReadonlyMap<number, string> = new Map([
+  [5, 'another process holds it'],
+  [6, 'it is locked'],
+  [8, 'it may not be written to'],
+  [10, 'the disk failed'],
+  [13, 'the disk is full'],
+  [14, 'it cannot be opened'],
+]);
+
+/**
+ * Opens the file, makes it if need be, and brings its schema up to date.
+ * @throws UnsuitableStoreError if it is damaged, another program's, or of a newer version: it is left as it is
+ * @throws WarmUnavailableError if it cannot be had now
+ */
+export function openDatabase(file: string): DatabaseSync {
+  return translated(file, () => {
+    mkdirSync(dirname(file), { recursive: true });
+    if (existsSync(file)) inspect(file);
+    const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+    try {
+      // FULL: what was read back and compared is not lost with the power, for hot is deleted then.
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+      migrate(database);
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  });
+}
+
+/** Runs what needs the file, and says in words of ours why it could not be done. */
+export function translated<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const code = resultCode(error) ?? codeOfFiles(error);
+    const reason = errorMessage(error);
+    if (code === CORRUPT || code === NOT_A_DATABASE) {
+      throw new UnsuitableStoreError(
+        `the warm tier's file ${file} is damaged, or no SQLite database (${reason}); it was left as it is. Put a backup in its place, or move it away to begin anew`,
+        { cause: error },
+      );
+    }
+    const passing = code === undefined ? undefined : PASSING.get(code);
+    if (passing === undefined) throw error;
+    throw new WarmUnavailableError(`the warm tier's file ${file}: ${passing} (${reason})`, {
+      cause: error,
+    });
+  }
+}
+
+/** Looks before anything is written. */
+function inspect(file: string): void {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+  try {
+    const owner = pragma(database, 'application_id');
+    const version = pragma(database, 'user_version');
+    const tables = database.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'];
+    // Empty: a process died before it had made the schema.
+    if (tables === 0 && version === 0) return;
+    if (owner !== APPLICATION_ID) {
+      throw new UnsuitableStoreError(
+        `${file} is another program's SQLite database; it was left as it is. REKINDLE_DATA_DIR names the folder that the warm tier's file lies in`,
+      );
+    }
+    if (version > MIGRATIONS.length) {
+      throw new UnsuitableStoreError(
+        `the warm tier's file ${file} is of version ${version}, made by a newer Rekindle; this one knows versions up to ${MIGRATIONS.length}. It was left as it is`,
+      );
+    }
+  } finally {
+    database.close();
+  }
+}
+
+/** All steps or none; of two processes that start at once, one waits for the other and finds nothing left to do. */
+function migrate(database: DatabaseSync): void {
+  transaction(database, () => {
+    const version = pragma(database, 'user_version');
+    if (version === MIGRATIONS.length) return;
+    for (const step of MIGRATIONS.slice(version)) database.exec(step);
+    database.exec(
+      `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}`,
+    );
+  });
+}
+
+export function transaction<T>(database: DatabaseSync, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+function pragma(database: DatabaseSync, name: string): number {
+  return Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
+}
+
+function resultCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error)) return undefined;
+  // The lower byte is the primary code, the rest says more.
+  return Number(error.errcode) & 0xff;
+}
+
+/** What the file system says before SQLite is asked. */
+function codeOfFiles(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return { EACCES: 8, EPERM: 8, EROFS: 8, ENOSPC: 13, EDQUOT: 13, ENOTDIR: 14, EIO: 10 }[
+    String(error.code)
+  ];
+}

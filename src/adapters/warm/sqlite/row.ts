@@ -1,0 +1,79 @@
+import type { Attributes, Entry } from '../../../model/entry.ts';
+import type { StoredEntry } from '../../../ports/warm.ts';
+import type { Bound } from './query.ts';
+
+/** Columns of the table `entry` but its version, in the order of `boundRow`. */
+export const COLUMNS = [
+  'owner',
+  'id',
+  'timestamp',
+  'importance',
+  'step',
+  'type',
+  'content',
+  'payload',
+  'attributes',
+  'sources',
+  'embedding',
+  'retrievals',
+  'created_at',
+  'accessed_at',
+  'expires_at',
+] as const;
+
+export type Row = Record<string, unknown>;
+
+export function boundRow(entry: Entry, expiresAt: number | undefined): Bound[] {
+  const { metadata } = entry;
+  return [
+    entry.agentId,
+    entry.memoryId,
+    entry.timestamp,
+    metadata.importanceScore,
+    entry.stepNumber ?? null,
+    entry.memoryType ?? null,
+    entry.content,
+    entry.payload ?? null,
+    JSON.stringify(entry.attributes),
+    JSON.stringify(entry.sources),
+    entry.embedding ? new Uint8Array(Float32Array.from(entry.embedding).buffer) : null,
+    metadata.retrievalCount,
+    metadata.creationTime,
+    metadata.lastAccessTime,
+    expiresAt ?? null,
+  ];
+}
+
+export function storedEntry(row: Row): StoredEntry {
+  const embedding = row['embedding'];
+  const payload = row['payload'];
+  const type = row['type'];
+  const step = row['step'];
+  return {
+    version: String(row['version']),
+    entry: {
+      memoryId: String(row['id']),
+      agentId: String(row['owner']),
+      timestamp: Number(row['timestamp']),
+      content: String(row['content']),
+      metadata: {
+        compressionLevel: 1,
+        importanceScore: Number(row['importance']),
+        retrievalCount: Number(row['retrievals']),
+        creationTime: Number(row['created_at']),
+        lastAccessTime: Number(row['accessed_at']),
+      },
+      attributes: JSON.parse(String(row['attributes'])) as Attributes,
+      sources: JSON.parse(String(row['sources'])) as string[],
+      ...(embedding instanceof Uint8Array && { embedding: [...floatsOf(embedding)] }),
+      ...(typeof payload === 'string' && { payload }),
+      ...(typeof type === 'string' && { memoryType: type }),
+      ...(typeof step === 'number' && { stepNumber: step }),
+    },
+  };
+}
+
+export function floatsOf(bytes: Uint8Array): Float32Array {
+  // A view needs its bytes at a multiple of four; a blob of SQLite lies where it lies.
+  return new Float32Array(bytes.slice().buffer);
+}
