@@ -57,7 +57,7 @@ const WATCHING_LOOPS = 2;
 /**
  * Batches in hand at once while more are due than those take: some wait for Redis or the bus while another is judged.
  * Draining 60,000 users, 2 loops of 250 users made 22,000 announcements a second and 8 of 64 made 28,000; on a slower
- * and busier machine 16 of 64 took 86 to 96 µs a user where 8 took 96 to 122.
+ * and busier machine 16 of 64 took 85 to 96 µs a user where 8 took 96 to 122.
  */
 export const LOOK_LOOPS = 16;
 

@@ -1,3 +1,5 @@
+import { UsageError } from './errors.ts';
+
 /** What an entry says of itself and nobody computes: flat, so that every store can index it. */
 export type Attributes = Readonly<Record<string, string | number | boolean>>;
 
@@ -39,30 +41,55 @@ export interface EntryMetadata {
 /** Longest id of an entry, in bytes: what the narrowest of the stores takes once it is made safe. */
 const MEMORY_ID_MAX_BYTES = 1_023;
 
-/** Says what is wrong with an entry, and what would be right; undefined if nothing is. */
-export function entryProblem(entry: Entry): string | undefined {
-  const { memoryId, agentId, timestamp, metadata, embedding, stepNumber, attributes } = entry;
+/** @throws UsageError if the entry is another owner's, or cannot be one: says which, what is wrong, and what would be right */
+export function assertEntry(agentId: string, entry: Entry): void {
+  const problem =
+    entry.agentId === agentId
+      ? problemOf(entry)
+      : `its agentId is ${JSON.stringify(entry.agentId)}`;
+  if (problem === undefined) return;
+  throw new UsageError(
+    `the entry ${JSON.stringify(entry.memoryId)} cannot be written for ${JSON.stringify(agentId)}: ${problem}`,
+  );
+}
+
+function problemOf(entry: Entry): string | undefined {
+  const { memoryId, agentId, metadata, embedding, stepNumber } = entry;
   if (memoryId === '' || Buffer.byteLength(memoryId) > MEMORY_ID_MAX_BYTES)
     return `memoryId has 1 to ${MEMORY_ID_MAX_BYTES} bytes; this one has ${Buffer.byteLength(memoryId)}`;
   if (agentId === '') return 'agentId is the owner, and may not be empty';
-  if (!Number.isSafeInteger(timestamp))
-    return `timestamp is a whole number of Unix milliseconds; got ${timestamp}`;
+  for (const name of ['memoryId', 'agentId', 'memoryType', 'content', 'payload'] as const) {
+    // A store of UTF-8 would give back another text.
+    if (entry[name]?.isWellFormed() === false)
+      return `${name} holds half of a surrogate pair, which UTF-8 cannot; toWellFormed() replaces it`;
+  }
+  const { creationTime, lastAccessTime, retrievalCount, importanceScore } = metadata;
+  const whole = {
+    timestamp: entry.timestamp,
+    creationTime,
+    lastAccessTime,
+    retrievalCount,
+    ...(stepNumber !== undefined && { stepNumber }),
+  };
+  for (const [name, value] of Object.entries(whole))
+    if (!Number.isSafeInteger(value))
+      return `${name} is a whole number, and instants are in Unix milliseconds; got ${value}`;
   // Written by programs without types, too.
   const level: number = metadata.compressionLevel;
   if (level !== 1)
     return `the warm tier holds compression level 1, which keeps the text whole; got ${level}`;
-  const { importanceScore } = metadata;
   if (!(importanceScore >= 0 && importanceScore <= 1))
     return `importanceScore lies between 0 and 1; got ${importanceScore}`;
   if (embedding && (embedding.length === 0 || !embedding.every(Number.isFinite)))
     return 'embedding is a list of finite numbers, one at the least';
-  if (stepNumber !== undefined && !Number.isSafeInteger(stepNumber))
-    return `stepNumber is a whole number; got ${stepNumber}`;
+  return attributesProblem(entry.attributes);
+}
+
+function attributesProblem(attributes: Attributes): string | undefined {
   for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === 'number' && !Number.isFinite(value))
-      return `the attribute ${name} is no number; attributes are texts, finite numbers and booleans`;
-    if (typeof value === 'object')
-      return `the attribute ${name} is nested; attributes are texts, finite numbers and booleans`;
+    const possible = typeof value === 'number' ? Number.isFinite(value) : typeof value !== 'object';
+    if (!possible)
+      return `the attribute ${name} is none; attributes are texts, finite numbers and booleans`;
   }
   return undefined;
 }

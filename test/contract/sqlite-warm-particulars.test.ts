@@ -66,6 +66,26 @@ describe('the file', () => {
     expect(await other.count('ann')).toBe(1);
   });
 
+  test('holds what a process wrote that was killed before it could close it', async () => {
+    const module = fileURLToPath(
+      new URL('../../src/adapters/warm/sqlite/sqlite-warm.ts', import.meta.url),
+    );
+    const script = `
+      const { SqliteWarm } = await import(${JSON.stringify(module)});
+      const warm = new SqliteWarm(process.argv[1], { now: () => ${T} });
+      for (const entry of JSON.parse(process.argv[2])) await warm.put('ann', [{ entry }]);
+      process.kill(process.pid, 'SIGKILL');`;
+    const entries = ['a', 'b', 'c'].map((id) => anEntry('ann', id));
+    const { signal, stderr } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', script, file, JSON.stringify(entries)],
+      { encoding: 'utf8' },
+    );
+    expect({ signal, stderr }).toEqual({ signal: 'SIGKILL', stderr: '' });
+    expect(await open().count('ann')).toBe(3);
+    expect(await open().search('ann', 'about', { limit: 5 })).toHaveLength(3);
+  });
+
   test('of a newer version is refused and left as it is', async () => {
     await (await filled()).close();
     const database = new DatabaseSync(file);

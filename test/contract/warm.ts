@@ -127,6 +127,10 @@ export function warmContract(name: string, harness: () => WarmHarness): void {
         { embedding: [] },
         { embedding: [Number.POSITIVE_INFINITY] },
         { stepNumber: 1.5 },
+        { content: 'half a \ud83d' },
+        { memoryId: '\udc5f' },
+        { metadata: { ...anEntry('ann', 'x').metadata, retrievalCount: Number.NaN } },
+        { metadata: { ...anEntry('ann', 'x').metadata, creationTime: 1.5 } },
         { attributes: { size: Number.NaN } },
         { agentId: 'bob' },
         { metadata: { ...anEntry('ann', 'x').metadata, importanceScore: 1.1 } },
@@ -141,6 +145,9 @@ export function warmContract(name: string, harness: () => WarmHarness): void {
           ),
         ).rejects.toThrow(/cannot be written/);
       }
+      const entry = anEntry('ann', 'good');
+      await expect(warm.put('ann', [{ entry, expiresAt: T + 0.5 }])).rejects.toThrow(/expiresAt/);
+      await expect(warm.erase('ann', Number.NaN, T)).rejects.toThrow(/erasedAt/);
       expect(await warm.count('ann')).toBe(0);
     });
   });

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { UnsuitableStoreError, WarmUnavailableError, errorMessage } from '../../../model/errors.ts';
+import type { Bound } from './query.ts';
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts';
 
 /** How long a call waits for another process that writes; the event loop waits with it. */
@@ -19,30 +20,77 @@ const PASSING: ReadonlyMap<number, string> = new Map([
   [14, 'it cannot be opened'],
 ]);
 
-/**
- * Opens the file, makes it if need be, and brings its schema up to date.
- * @throws UnsuitableStoreError if it is damaged, another program's, or of a newer version: it is left as it is
- * @throws WarmUnavailableError if it cannot be had now
- */
-export function openDatabase(file: string): DatabaseSync {
-  return translated(file, () => {
-    mkdirSync(dirname(file), { recursive: true });
-    if (existsSync(file)) inspect(file);
-    const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
-    try {
-      // FULL: what was read back and compared is not lost with the power, for hot is deleted then.
-      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-      migrate(database);
-      return database;
-    } catch (error) {
-      database.close();
-      throw error;
-    }
-  });
+export type Row = Record<string, unknown>;
+
+/** One SQLite file: its statements, each prepared once, and its transactions. */
+export class Database {
+  readonly #file: string;
+  readonly #sqlite: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  /**
+   * Opens the file, makes it if need be, and brings its schema up to date.
+   * @throws UnsuitableStoreError if it is damaged, another program's, or of a newer version: it is left as it is
+   * @throws WarmUnavailableError if it cannot be had now
+   */
+  constructor(file: string) {
+    this.#file = file;
+    this.#sqlite = translated(file, () => open(file));
+  }
+
+  /** Does all of it or nothing. @throws as the constructor does */
+  write<T>(work: () => T): T {
+    return translated(this.#file, () => transaction(this.#sqlite, work));
+  }
+
+  /** @throws as the constructor does */
+  read<T>(work: () => T): T {
+    return translated(this.#file, work);
+  }
+
+  all(sql: string, values: readonly Bound[]): Row[] {
+    return this.#statement(sql).all(...values);
+  }
+
+  each(sql: string, values: readonly Bound[]): Iterable<Row> {
+    return this.#statement(sql).iterate(...values);
+  }
+
+  /** @returns the rowid of what was inserted last */
+  run(sql: string, values: readonly Bound[]): number {
+    return Number(this.#statement(sql).run(...values).lastInsertRowid);
+  }
+
+  close(): void {
+    if (this.#sqlite.isOpen) this.#sqlite.close();
+  }
+
+  #statement(sql: string): StatementSync {
+    const known = this.#statements.get(sql);
+    if (known) return known;
+    const statement = this.#sqlite.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}
+
+function open(file: string): DatabaseSync {
+  mkdirSync(dirname(file), { recursive: true });
+  if (existsSync(file)) inspect(file);
+  const sqlite = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    // FULL: what was read back and compared is not lost with the power, for hot is deleted then.
+    sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+    migrate(sqlite);
+    return sqlite;
+  } catch (error) {
+    sqlite.close();
+    throw error;
+  }
 }
 
 /** Runs what needs the file, and says in words of ours why it could not be done. */
-export function translated<T>(file: string, work: () => T): T {
+function translated<T>(file: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
@@ -73,7 +121,7 @@ function inspect(file: string): void {
     if (tables === 0 && version === 0) return;
     if (owner !== APPLICATION_ID) {
       throw new UnsuitableStoreError(
-        `${file} is another program's SQLite database; it was left as it is. REKINDLE_DATA_DIR names the folder that the warm tier's file lies in`,
+        `${file} is another program's SQLite database; it was left as it is. The warm tier needs a file of its own`,
       );
     }
     if (version > MIGRATIONS.length) {
@@ -98,7 +146,7 @@ function migrate(database: DatabaseSync): void {
   });
 }
 
-export function transaction<T>(database: DatabaseSync, work: () => T): T {
+function transaction<T>(database: DatabaseSync, work: () => T): T {
   database.exec('BEGIN IMMEDIATE');
   try {
     const result = work();

@@ -1,5 +1,6 @@
 import type { Attributes, Entry } from '../../../model/entry.ts';
 import type { StoredEntry } from '../../../ports/warm.ts';
+import type { Row } from './database.ts';
 import type { Bound } from './query.ts';
 
 /** Columns of the table `entry` but its version, in the order of `boundRow`. */
@@ -20,8 +21,6 @@ export const COLUMNS = [
   'accessed_at',
   'expires_at',
 ] as const;
-
-export type Row = Record<string, unknown>;
 
 export function boundRow(entry: Entry, expiresAt: number | undefined): Bound[] {
   const { metadata } = entry;
