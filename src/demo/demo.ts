@@ -35,8 +35,6 @@ const SETTLE_MS = 300;
 /** How long the daemon may take to stop when the demo has failed or was stopped. */
 const HURRIED_STOP_MS = 3_000;
 
-/** A look follows what a user does within milliseconds; a machine may stall. */
-const NOTICE_MS = 1_000;
 const PROBE_MS = 1_000;
 const POLL_MS = 50;
 
@@ -46,7 +44,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const timing = timingFor(seconds);
   const { stagesMs, spanMs, sureMs } = timing;
   const env = { ...options.redisEnv, ...settings(keys, stagesMs, spanMs) };
-  const terms = { stagesMs, sureMs, noticeMs: NOTICE_MS };
+  // A look follows a return within milliseconds; but where another program wrote it less than the first threshold before
+  // the next stage is due, nobody can tell it from a touch of an active user, and that stage's look sees it.
+  const terms = { stagesMs, sureMs, noticeMs: stagesMs[0] };
   await using closing = new AsyncDisposableStack();
 
   const config = loadConfig(env);
