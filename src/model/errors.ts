@@ -32,6 +32,20 @@ export class WarmUnavailableError extends Error {
   }
 }
 
+/** What was asked cannot be done, however often it is tried: a job that fails with it is a dead letter at once. */
+export class PermanentError extends Error {
+  override readonly name = 'PermanentError';
+}
+
+/** Whether trying again is in vain, for an error that says so by its class. */
+export function isPermanent(error: unknown): boolean {
+  return (
+    error instanceof PermanentError ||
+    error instanceof UsageError ||
+    error instanceof UnsuitableStoreError
+  );
+}
+
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -14,24 +14,26 @@ const DEFAULT_CAP_MS = 30_000;
 const SHORTEST_MS = 20;
 
 /**
- * How long to wait after a failure: anything up to a bound that doubles ("full jitter", which spreads many who failed
- * at once better than a fixed wait with a little noise).
+ * How long to wait after so many failures: anything up to a bound that doubles ("full jitter", which spreads many who
+ * failed at once better than a fixed wait with a little noise).
  * Source of the formula: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+ * @returns whole milliseconds
  */
+export function backoffMs(
+  failures: number,
+  { baseMs = DEFAULT_BASE_MS, capMs = DEFAULT_CAP_MS, random = Math.random }: BackoffOptions = {},
+): number {
+  const boundMs = Math.min(capMs, baseMs * 2 ** Math.min(failures - 1, 30));
+  return Math.round(Math.max(Math.min(SHORTEST_MS, capMs), random() * boundMs));
+}
+
+/** Counts failures, and says how long to wait after each. */
 export class Backoff {
-  readonly #baseMs: number;
-  readonly #capMs: number;
-  readonly #random: () => number;
+  readonly #options: BackoffOptions;
   #failures = 0;
 
-  constructor({
-    baseMs = DEFAULT_BASE_MS,
-    capMs = DEFAULT_CAP_MS,
-    random = Math.random,
-  }: BackoffOptions = {}) {
-    this.#baseMs = baseMs;
-    this.#capMs = capMs;
-    this.#random = random;
+  constructor(options: BackoffOptions = {}) {
+    this.#options = options;
   }
 
   /** Failures since the last success. */
@@ -41,9 +43,8 @@ export class Backoff {
 
   /** Notes a failure. @returns how long to wait, in whole milliseconds */
   next(): number {
-    const boundMs = Math.min(this.#capMs, this.#baseMs * 2 ** Math.min(this.#failures, 30));
     this.#failures += 1;
-    return Math.round(Math.max(Math.min(SHORTEST_MS, this.#capMs), this.#random() * boundMs));
+    return backoffMs(this.#failures, this.#options);
   }
 
   /** Notes a success. */
