@@ -3,11 +3,12 @@ import { vi } from 'vitest';
 import { BullmqJobs } from '../../src/adapters/jobs/bullmq/bullmq-jobs.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { testRedis } from '../support/redis-server.ts';
-import { jobsContract } from './jobs.ts';
+import { type JobsHarness, jobsContract } from './jobs.ts';
+import { keyedJobsContract } from './keyed-jobs.ts';
 
 const redis = testRedis();
 
-jobsContract('BullMQ jobs', () => ({
+const harness = (): JobsHarness => ({
   everyMs: 250,
   create: () =>
     new BullmqJobs({ url: redis.url, prefix: `${redis.prefix}jobs`, log: silentLogger }),
@@ -15,10 +16,13 @@ jobsContract('BullMQ jobs', () => ({
   pass: (ms) => sleep(ms),
   until: async (condition) => {
     await vi.waitFor(
-      () => {
-        if (!condition()) throw new Error('it does not come true');
+      async () => {
+        if (!(await condition())) throw new Error('it does not come true');
       },
       { timeout: 10_000, interval: 5 },
     );
   },
-}));
+});
+
+jobsContract('BullMQ jobs', harness);
+keyedJobsContract('BullMQ jobs', harness);

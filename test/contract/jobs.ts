@@ -8,7 +8,7 @@ export interface JobsHarness {
   readonly create: () => Jobs;
   readonly now: () => number;
   /** Lets time pass until the condition holds; rejects if it does not for long. */
-  readonly until: (condition: () => boolean) => Promise<void>;
+  readonly until: (condition: () => boolean | Promise<boolean>) => Promise<void>;
   /** Lets so much time pass. */
   readonly pass: (ms: number) => Promise<void>;
 }

@@ -3,6 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { VirtualJobs } from '../../src/adapters/jobs/virtual/virtual-jobs.ts';
 import { VirtualClock } from '../../src/runtime/virtual-clock.ts';
 import { type JobsHarness, jobsContract } from './jobs.ts';
+import { keyedJobsContract } from './keyed-jobs.ts';
 
 function virtualHarness(): JobsHarness {
   const clock = new VirtualClock(1_000_000);
@@ -32,7 +33,7 @@ function virtualHarness(): JobsHarness {
     pass,
     until: async (condition) => {
       await run();
-      for (let periods = 0; !condition(); periods += 1) {
+      for (let periods = 0; !(await condition()); periods += 1) {
         if (periods > 100) throw new Error('it does not come true');
         await pass(60_000);
       }
@@ -46,6 +47,7 @@ beforeEach(() => {
 });
 
 jobsContract('virtual jobs', () => harness);
+keyedJobsContract('virtual jobs', () => harness);
 
 test('turns that are due run in the order of time, then of registration', async () => {
   const clock = new VirtualClock(0);
@@ -86,4 +88,45 @@ test('a failure is told to whoever drains, after the others have run', async () 
   await jobs.start();
   await expect(jobs.runDue()).rejects.toThrow('not this time');
   expect(ran).toBe(true);
+});
+
+test('the next instant covers the jobs that are delayed, held up by the rate, or to be tried again', async () => {
+  const clock = new VirtualClock(0);
+  const jobs = new VirtualJobs(clock);
+  const ran: string[] = [];
+  const settings = { concurrency: 1, perSecond: undefined, attempts: 3, backoffMs: 1_000 };
+  jobs.handle({ ...settings, name: 'failing' }, async (key) => {
+    ran.push(`${key}@${clock.now()}`);
+    throw new Error('not this time');
+  });
+  jobs.handle({ ...settings, name: 'slow', perSecond: 2 }, async (key) => {
+    ran.push(`${key}@${clock.now()}`);
+  });
+  await jobs.add('failing', ['f'], 100);
+  await jobs.add('slow', ['a', 'b', 'c']);
+  await jobs.add('nobody handles this', ['n']);
+  expect(jobs.nextAt()).toBeUndefined();
+  await jobs.start();
+  const counts: number[] = [];
+  for (let at = jobs.nextAt(); at !== undefined; at = jobs.nextAt()) {
+    clock.jumpTo(Math.max(at, clock.now()));
+    counts.push(await jobs.runDue());
+  }
+  // Pauses without chance: the second attempt after 1 s, the third after 2 s more.
+  expect(ran.join(' ')).toBe('a@0 f@100 b@500 c@1000 f@1100 f@3100');
+  expect(counts).toEqual([1, 1, 1, 1, 1, 1]);
+  expect(await jobs.deadLetters('failing', 1)).toEqual({
+    total: 1,
+    letters: [{ key: 'f', reason: 'not this time', attempts: 3, at: 3_100 }],
+  });
+});
+
+test('jobs that were added by what runs are run in the same drain, and their failures are no failure of it', async () => {
+  const jobs = new VirtualJobs(new VirtualClock(0));
+  const settings = { concurrency: 1, perSecond: undefined, attempts: 1, backoffMs: 1_000 };
+  jobs.register({ name: 'sweep', everyMs: 10 }, () => jobs.add('demote', ['a', 'b']));
+  jobs.handle({ ...settings, name: 'demote' }, () => Promise.reject(new Error('no')));
+  await jobs.start();
+  expect(await jobs.runDue()).toBe(3);
+  expect((await jobs.counts('demote')).dead).toBe(2);
 });

@@ -1,8 +1,18 @@
-import type { Redis } from 'ioredis';
-import type { JobRun, Jobs, Schedule } from '../../../ports/jobs.ts';
+import type {
+  DeadLetter,
+  JobCounts,
+  JobRun,
+  Jobs,
+  KeyedJobRun,
+  QueueSettings,
+  Schedule,
+} from '../../../ports/jobs.ts';
 import type { Logger } from '../../../runtime/logger.ts';
-import { Connections, TroubleLog } from './connection.ts';
-import { DEFAULT_LOCK_MS, Turns, type TurnsOptions, removeTurns } from './turns.ts';
+import { Connections, type StoreAccess, TroubleLog, answered } from './connection.ts';
+import { KeyedQueue } from './keyed-queue.ts';
+import { QueueWorker } from './queue-worker.ts';
+import { ScheduleOwners } from './schedule-owners.ts';
+import { Turns } from './turns.ts';
 
 export interface BullmqJobsOptions {
   /** The queues' Redis; may be another than the sessions'. */
@@ -12,30 +22,44 @@ export interface BullmqJobsOptions {
   readonly log: Logger;
   /**
    * Who registers: a schedule that its owner no longer registers is removed at the next start; those of other owners
-   * on the same prefix are left alone.
+   * on the same prefix are left alone. A command that starts to do jobs, beside a daemon, is an owner of its own.
    */
   readonly owner?: string;
   readonly connectTimeoutMs?: number;
   readonly commandTimeoutMs?: number;
-  /** After how long without a sign of life a turn counts as abandoned and another worker takes it. */
+  /** After how long without a sign of life a turn or a job counts as abandoned and another worker takes it. */
   readonly lockMs?: number;
 }
 
 const DEFAULT_OWNER = 'rekindle';
 const DEFAULT_TIMEOUT_MS = 5_000;
+const DEFAULT_LOCK_MS = 30_000;
 
-/** How long a turn may take to leave once it was told to give up: whoever stops us waits for a second then. */
+/** How long a run may take to leave once it was told to give up: whoever stops us waits for a second then. */
 const LEAVE_WITHIN_MS = 500;
+
+/** One that takes turns, or jobs. */
+type Taker = Pick<Turns, 'take' | 'finish' | 'giveUp'>;
 
 interface Running {
   readonly turns: ReadonlyMap<string, Turns>;
-  readonly options: TurnsOptions;
+  readonly owners: ScheduleOwners;
+  readonly takers: readonly Taker[];
 }
 
-/** Schedules as BullMQ job schedulers, each in a queue of its own; every replica takes turns, one at a time. */
+/**
+ * Schedules as BullMQ job schedulers, each in a queue of its own, of which every replica takes turns, one at a time; and
+ * queues of keyed jobs. Connects when it is started, or first asked for something.
+ */
 export class BullmqJobs implements Jobs {
   readonly #options: BullmqJobsOptions;
   readonly #registered = new Map<string, { readonly schedule: Schedule; readonly run: JobRun }>();
+  readonly #handled = new Map<
+    string,
+    { readonly settings: QueueSettings; readonly run: KeyedJobRun }
+  >();
+  readonly #queues = new Map<string, KeyedQueue>();
+  #access: Promise<StoreAccess> | undefined;
   #running: Running | undefined;
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
@@ -48,9 +72,16 @@ export class BullmqJobs implements Jobs {
     const { name } = schedule;
     if (this.#started) throw new Error('register schedules before the start');
     if (this.#registered.has(name)) throw new Error(`the schedule ${name} is registered already`);
-    // A colon separates the parts of BullMQ's keys.
-    if (!/^[\w.-]+$/.test(name)) throw new Error(`"${name}" is no name for a schedule`);
+    checkName(name);
     this.#registered.set(name, { schedule, run });
+  }
+
+  handle(settings: QueueSettings, run: KeyedJobRun): void {
+    const { name } = settings;
+    if (this.#started) throw new Error('register handlers before the start');
+    if (this.#handled.has(name)) throw new Error(`the queue ${name} has a handler already`);
+    checkName(name);
+    this.#handled.set(name, { settings, run });
   }
 
   start(): Promise<void> {
@@ -67,13 +98,41 @@ export class BullmqJobs implements Jobs {
   async revive(): Promise<string[]> {
     const stopped: string[] = [];
     if (!this.#running || this.#stopped) return stopped;
-    for (const [name, turns] of this.#running.turns) {
-      turns.take();
-      if (!(await turns.hasStopped())) continue;
-      await this.#enlist(turns, this.#running.options.connections.commands);
+    const { takers, turns, owners } = this.#running;
+    for (const one of takers) one.take();
+    for (const [name, one] of turns) {
+      if (!(await one.hasStopped())) continue;
+      await owners.enlist(one);
       stopped.push(name);
     }
     return stopped;
+  }
+
+  async add(queue: string, keys: readonly string[], delayMs = 0): Promise<void> {
+    await (await this.#queue(queue)).add(keys, delayMs);
+  }
+
+  async counts(queue: string): Promise<JobCounts> {
+    return (await this.#queue(queue)).counts();
+  }
+
+  async deadLetters(
+    queue: string,
+    limit: number,
+  ): Promise<{ total: number; letters: DeadLetter[] }> {
+    return (await this.#queue(queue)).letters.list(limit);
+  }
+
+  async replay(queue: string, keys?: readonly string[]): Promise<number> {
+    return (await this.#queue(queue)).replay(keys);
+  }
+
+  async drop(queue: string, keys: readonly string[]): Promise<number> {
+    return (await this.#queue(queue)).letters.drop(keys);
+  }
+
+  async forget(queue: string, key: string): Promise<number> {
+    return (await this.#queue(queue)).forget(key);
   }
 
   stop(signal: AbortSignal): Promise<void> {
@@ -82,29 +141,57 @@ export class BullmqJobs implements Jobs {
   }
 
   async #begin(): Promise<void> {
-    const options = this.#connect();
+    const access = await this.#open();
+    const owners = new ScheduleOwners(this.#options.owner ?? DEFAULT_OWNER, access);
     const turns = new Map(
       [...this.#registered].map(([name, { schedule, run }]) => [
         name,
-        new Turns(schedule, run, options),
+        new Turns(schedule, run, access),
       ]),
     );
-    this.#running = { turns, options };
     try {
-      await answer(
-        options.connections.commands,
-        this.#options.connectTimeoutMs ?? DEFAULT_TIMEOUT_MS,
-      );
-      await this.#removeForgotten(options);
-      for (const one of turns.values()) await this.#enlist(one, options.connections.commands);
+      await owners.removeForgotten(this.#registered);
+      for (const one of turns.values()) await owners.enlist(one);
     } catch (error) {
-      options.connections.cut();
+      this.#queues.clear();
+      this.#access = undefined;
+      access.connections.cut();
       throw error;
     }
-    for (const one of turns.values()) one.take();
+    const workers = [...this.#handled.values()].map(
+      ({ settings, run }) =>
+        new QueueWorker(settings, run, this.#queueOf(settings.name, access), access),
+    );
+    const takers = [...turns.values(), ...workers];
+    this.#running = { turns, owners, takers };
+    for (const one of takers) one.take();
   }
 
-  #connect(): TurnsOptions {
+  async #queue(name: string): Promise<KeyedQueue> {
+    checkName(name);
+    return this.#queueOf(name, await this.#open());
+  }
+
+  #queueOf(name: string, access: StoreAccess): KeyedQueue {
+    let queue = this.#queues.get(name);
+    if (!queue) {
+      queue = new KeyedQueue(name, access);
+      this.#queues.set(name, queue);
+    }
+    return queue;
+  }
+
+  /** Connects, if nobody has yet; after a failure the next one tries again. */
+  #open(): Promise<StoreAccess> {
+    if (this.#stopped) return Promise.reject(new Error('the jobs have been stopped'));
+    this.#access ??= this.#connect().catch((error: unknown) => {
+      this.#access = undefined;
+      throw error;
+    });
+    return this.#access;
+  }
+
+  async #connect(): Promise<StoreAccess> {
     const { url, prefix, log, connectTimeoutMs, commandTimeoutMs, lockMs } = this.#options;
     const timeouts = {
       connectMs: connectTimeoutMs ?? DEFAULT_TIMEOUT_MS,
@@ -114,81 +201,52 @@ export class BullmqJobs implements Jobs {
     const connections = new Connections(url, timeouts);
     connections.commands.on('error', trouble.report).on('ready', trouble.over);
     connections.work.on('error', trouble.report);
+    try {
+      await answered(connections.commands, timeouts.connectMs);
+    } catch (error) {
+      connections.cut();
+      throw error;
+    }
     return { prefix, connections, trouble, log, lockMs: lockMs ?? DEFAULT_LOCK_MS };
   }
 
-  async #enlist(turns: Turns, commands: Redis): Promise<void> {
-    await commands.hset(this.#ownersKey, turns.schedule.name, this.#owner);
-    await turns.register();
-  }
-
-  async #removeForgotten(options: TurnsOptions): Promise<void> {
-    const owners = await options.connections.commands.hgetall(this.#ownersKey);
-    for (const [name, owner] of Object.entries(owners)) {
-      if (owner !== this.#owner || this.#registered.has(name)) continue;
-      await removeTurns(name, options);
-      await options.connections.commands.hdel(this.#ownersKey, name);
-      options.log.info({ schedule: name }, 'removed a schedule that is no longer registered');
-    }
-  }
-
   async #end(signal: AbortSignal): Promise<void> {
-    if (!this.#started) return;
     // What failed to start has cleaned up after itself.
-    const started = await this.#started.then(
-      () => true,
-      () => false,
-    );
-    const running = this.#running;
-    if (!started || !running) return;
-    const turns = [...running.turns.values()];
-    const finished = Promise.allSettled(turns.map((one) => one.finish()));
-    await Promise.race([finished, this.#giveUp(turns, signal, finished)]);
-    running.options.connections.cut();
+    await this.#started?.catch(() => undefined);
+    const access = await this.#access?.catch(() => undefined);
+    if (!access) return;
+    const takers = this.#running?.takers ?? [];
+    const finished = this.#finish(takers);
+    await Promise.race([finished, giveUp(takers, signal, finished)]);
+    access.connections.cut();
   }
 
-  /** Waits for the signal, tells the turns, and gives them a moment. */
-  async #giveUp(
-    turns: readonly Turns[],
-    signal: AbortSignal,
-    finished: Promise<unknown>,
-  ): Promise<void> {
-    const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
-    const onAbort = (): void => resolve(undefined);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    await Promise.race([aborted, finished]);
-    signal.removeEventListener('abort', onAbort);
-    for (const one of turns) one.giveUp();
-    await waitAtMost(finished, LEAVE_WITHIN_MS);
-  }
-
-  get #owner(): string {
-    return this.#options.owner ?? DEFAULT_OWNER;
-  }
-
-  /** Who registered which schedule. */
-  get #ownersKey(): string {
-    return `${this.#options.prefix}:owners`;
+  /** The queues last: what the takers end with is written through them. */
+  async #finish(takers: readonly Taker[]): Promise<void> {
+    await Promise.allSettled(takers.map((one) => one.finish()));
+    await Promise.allSettled([...this.#queues.values()].map((queue) => queue.close()));
   }
 }
 
-/** Rejects in words when the Redis does not answer: a connection that waits says nothing. */
-async function answer(redis: Redis, withinMs: number): Promise<void> {
-  let last: Error | undefined;
-  const remember = (error: Error): void => {
-    last = error;
-  };
-  redis.on('error', remember);
-  try {
-    await redis.ping();
-  } catch (error) {
-    throw new Error(`the Redis of the job queues does not answer within ${withinMs} ms`, {
-      cause: last ?? error,
-    });
-  } finally {
-    redis.off('error', remember);
-  }
+/** A colon separates the parts of BullMQ's keys. */
+function checkName(name: string): void {
+  if (!/^[\w.-]+$/.test(name)) throw new Error(`"${name}" is no name for a schedule or a queue`);
+}
+
+/** Waits for the signal, tells the takers, and gives them a moment. */
+async function giveUp(
+  takers: readonly Taker[],
+  signal: AbortSignal,
+  finished: Promise<unknown>,
+): Promise<void> {
+  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
+  const onAbort = (): void => resolve(undefined);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  await Promise.race([aborted, finished]);
+  signal.removeEventListener('abort', onAbort);
+  for (const one of takers) one.giveUp();
+  await waitAtMost(finished, LEAVE_WITHIN_MS);
 }
 
 async function waitAtMost(work: Promise<unknown>, ms: number): Promise<void> {

@@ -13,6 +13,20 @@ const RECONNECTING = {
   maxRetriesPerRequest: null,
 } as const;
 
+/** How soon a worker asks again after a failed command. BullMQ's own 15 s would hold up a stop. */
+export const WORKER_RETRY_MS = 1_000;
+
+/** What every queue and worker is given. */
+export interface StoreAccess {
+  /** First part of all keys. */
+  readonly prefix: string;
+  readonly connections: Connections;
+  readonly trouble: TroubleLog;
+  readonly log: Logger;
+  /** After how long without a sign of life what a worker took counts as abandoned. */
+  readonly lockMs: number;
+}
+
 /** The connections of all queues and workers together. */
 export class Connections {
   /** For registering and asking: gives up on a command after a while. */
@@ -67,7 +81,8 @@ export class TroubleLog {
 
   readonly report = (error: Error): void => {
     const { code } = error as NodeJS.ErrnoException;
-    const kind = code ?? error.message;
+    // BullMQ's messages name single jobs.
+    const kind = code ?? error.message.replaceAll(/\d+/g, '#');
     if (this.#told.has(kind)) return;
     this.#told.add(kind);
     this.#log.warn({ err: error }, 'trouble with the job queues, goes on by itself');
@@ -77,4 +92,22 @@ export class TroubleLog {
     if (this.#told.size > 0) this.#log.info({}, 'the job queues answer again');
     this.#told.clear();
   };
+}
+
+/** Rejects in words when the Redis does not answer: a connection that waits says nothing. */
+export async function answered(redis: Redis, withinMs: number): Promise<void> {
+  let last: Error | undefined;
+  const remember = (error: Error): void => {
+    last = error;
+  };
+  redis.on('error', remember);
+  try {
+    await redis.ping();
+  } catch (error) {
+    throw new Error(`the Redis of the job queues does not answer within ${withinMs} ms`, {
+      cause: last ?? error,
+    });
+  } finally {
+    redis.off('error', remember);
+  }
 }

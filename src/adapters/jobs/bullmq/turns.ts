@@ -2,8 +2,7 @@ import { Queue, Worker } from 'bullmq';
 import { DAY_MS, SECOND_MS } from '../../../model/duration.ts';
 import { errorMessage } from '../../../model/errors.ts';
 import type { JobRun, Schedule } from '../../../ports/jobs.ts';
-import type { Logger } from '../../../runtime/logger.ts';
-import type { Connections, TroubleLog } from './connection.ts';
+import { type StoreAccess, WORKER_RETRY_MS } from './connection.ts';
 
 /** Name of the scheduler within its queue, and of its jobs. */
 const TURN = 'turn';
@@ -14,22 +13,8 @@ const KEEP = {
   removeOnFail: { count: 20, age: (7 * DAY_MS) / SECOND_MS },
 } as const;
 
-/** After how long without a sign of life a turn counts as abandoned. */
-export const DEFAULT_LOCK_MS = 30_000;
-
 /** An abandoned turn is given to another worker this often; if that one dies too, the next turn will do. */
 const TAKEN_OVER_MAX = 1;
-
-/** How soon a worker asks again after a failed command. BullMQ's own 15 s would hold up a stop. */
-const RETRY_MS = 1_000;
-
-export interface TurnsOptions {
-  readonly prefix: string;
-  readonly connections: Connections;
-  readonly trouble: TroubleLog;
-  readonly log: Logger;
-  readonly lockMs: number;
-}
 
 /**
  * The turns of one schedule. Each has a queue of its own: so a turn that takes minutes holds up no other schedule, and
@@ -37,16 +22,16 @@ export interface TurnsOptions {
  */
 export class Turns {
   readonly schedule: Schedule;
-  readonly #options: TurnsOptions;
+  readonly #access: StoreAccess;
   readonly #queue: Queue;
   readonly #worker: Worker;
   readonly #givingUp = new AbortController();
   #lastFailure: string | undefined;
 
-  constructor(schedule: Schedule, run: JobRun, options: TurnsOptions) {
-    const { prefix, connections, trouble, lockMs } = options;
+  constructor(schedule: Schedule, run: JobRun, access: StoreAccess) {
+    const { prefix, connections, trouble, lockMs } = access;
     this.schedule = schedule;
-    this.#options = options;
+    this.#access = access;
     this.#queue = new Queue(schedule.name, { prefix, connection: connections.commands });
     this.#worker = new Worker(
       schedule.name,
@@ -64,7 +49,7 @@ export class Turns {
         lockDuration: lockMs,
         stalledInterval: lockMs,
         maxStalledCount: TAKEN_OVER_MAX,
-        runRetryDelay: RETRY_MS,
+        runRetryDelay: WORKER_RETRY_MS,
       },
     );
     this.#queue.on('error', trouble.report);
@@ -90,7 +75,7 @@ export class Turns {
   /** Begins to take turns, or begins again if the worker has come to an end. */
   take(): void {
     if (this.#worker.isRunning()) return;
-    this.#worker.run().catch(this.#options.trouble.report);
+    this.#worker.run().catch(this.#access.trouble.report);
   }
 
   async trigger(): Promise<void> {
@@ -126,7 +111,7 @@ export class Turns {
     const message = errorMessage(error);
     if (message === this.#lastFailure || this.#givingUp.signal.aborted) return;
     this.#lastFailure = message;
-    this.#options.log.error(
+    this.#access.log.error(
       { schedule: this.schedule.name, err: error },
       'a turn failed; the next one tries again',
     );
@@ -136,7 +121,7 @@ export class Turns {
 /** Removes what a schedule that is no longer registered has left: its scheduler, its waiting and its failed turns. */
 export async function removeTurns(
   name: string,
-  { prefix, connections, trouble }: TurnsOptions,
+  { prefix, connections, trouble }: StoreAccess,
 ): Promise<void> {
   const queue = new Queue(name, { prefix, connection: connections.commands });
   queue.on('error', trouble.report);

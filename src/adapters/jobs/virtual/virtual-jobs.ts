@@ -1,5 +1,14 @@
 import type { Clock } from '../../../ports/clock.ts';
-import type { JobRun, Jobs, Schedule } from '../../../ports/jobs.ts';
+import type {
+  DeadLetter,
+  JobCounts,
+  JobRun,
+  Jobs,
+  KeyedJobRun,
+  QueueSettings,
+  Schedule,
+} from '../../../ports/jobs.ts';
+import { VirtualQueue } from './virtual-queue.ts';
 
 interface Entry {
   readonly schedule: Schedule;
@@ -10,12 +19,13 @@ interface Entry {
 }
 
 /**
- * Turns by a clock that somebody else moves: `replay` and tests call `runDue` before each step. What is due runs in the
- * order of time, then of registration, so a run is the same every time.
+ * Turns and jobs by a clock that somebody else moves: `replay` and tests call `runDue` before each step. What is due runs
+ * one at a time, in the order of time, then of registration (schedules before queues), so a run is the same every time.
  */
 export class VirtualJobs implements Jobs {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #entries: Entry[] = [];
+  readonly #queues = new Map<string, VirtualQueue>();
   readonly #givingUp = new AbortController();
   #state: 'new' | 'started' | 'stopped' = 'new';
   #draining: Promise<number> | undefined;
@@ -30,6 +40,11 @@ export class VirtualJobs implements Jobs {
       throw new Error(`the schedule ${schedule.name} is registered already`);
     }
     this.#entries.push({ schedule, run, dueAt: 0, triggeredAt: undefined });
+  }
+
+  handle(queue: QueueSettings, run: KeyedJobRun): void {
+    if (this.#state !== 'new') throw new Error('register handlers before the start');
+    this.#queue(queue.name).handle(queue, run);
   }
 
   async start(): Promise<void> {
@@ -48,6 +63,33 @@ export class VirtualJobs implements Jobs {
     return [];
   }
 
+  async add(queue: string, keys: readonly string[], delayMs = 0): Promise<void> {
+    this.#queue(queue).add(keys, delayMs);
+  }
+
+  async counts(queue: string): Promise<JobCounts> {
+    return this.#queue(queue).counts();
+  }
+
+  async deadLetters(
+    queue: string,
+    limit: number,
+  ): Promise<{ total: number; letters: DeadLetter[] }> {
+    return this.#queue(queue).deadLetters(limit);
+  }
+
+  async replay(queue: string, keys?: readonly string[]): Promise<number> {
+    return this.#queue(queue).replay(keys);
+  }
+
+  async drop(queue: string, keys: readonly string[]): Promise<number> {
+    return this.#queue(queue).drop(keys);
+  }
+
+  async forget(queue: string, key: string): Promise<number> {
+    return this.#queue(queue).forget(key);
+  }
+
   async stop(signal: AbortSignal): Promise<void> {
     this.#state = 'stopped';
     const giveUp = (): void => this.#givingUp.abort(signal.reason);
@@ -58,16 +100,20 @@ export class VirtualJobs implements Jobs {
     signal.removeEventListener('abort', giveUp);
   }
 
-  /** When the next turn is due; undefined: none comes. */
+  /** When the next turn or job is due; undefined: none comes. */
   nextAt(): number | undefined {
-    if (this.#state !== 'started' || this.#entries.length === 0) return undefined;
-    return Math.min(...this.#entries.map(nextOf));
+    if (this.#state !== 'started') return undefined;
+    const at = Math.min(
+      ...this.#entries.map(nextOf),
+      ...[...this.#queues.values()].map((queue) => queue.nextAt() ?? Infinity),
+    );
+    return at === Infinity ? undefined : at;
   }
 
   /**
-   * Runs all turns that are due now, and those that come due meanwhile.
+   * Runs all turns and jobs that are due now, and those that come due meanwhile.
    * @returns how many ran
-   * @throws the first failure of a turn, after the others have run
+   * @throws the first failure of a turn, after the others have run; that of a job is tried again, or in its dead letter
    */
   runDue(): Promise<number> {
     this.#draining ??= this.#drain().finally(() => {
@@ -78,33 +124,49 @@ export class VirtualJobs implements Jobs {
 
   async #drain(): Promise<number> {
     const failures: unknown[] = [];
-    let turns = 0;
-    for (let entry = this.#takeDue(); entry; entry = this.#takeDue()) {
-      turns += 1;
+    let ran = 0;
+    for (let run = this.#takeDue(); run; run = this.#takeDue()) {
+      ran += 1;
       try {
-        await entry.run(this.#givingUp.signal);
+        await run();
       } catch (error) {
         failures.push(error);
       }
     }
     if (failures.length > 0) throw failures[0];
-    return turns;
+    return ran;
   }
 
-  /** The entry whose turn it is, with its next turn noted. */
-  #takeDue(): Entry | undefined {
-    const now = this.#clock.now();
+  /** What is due first, taken from those that wait. */
+  #takeDue(): (() => Promise<void>) | undefined {
     const at = this.nextAt();
-    if (at === undefined || at > now) return undefined;
+    if (at === undefined || at > this.#clock.now()) return undefined;
     const entry = this.#entries.find((candidate) => nextOf(candidate) === at);
-    if (!entry) return undefined;
+    if (entry) return this.#takeTurn(entry, at);
+    const queue = [...this.#queues.values()].find((candidate) => candidate.nextAt() === at);
+    return queue?.take(this.#givingUp.signal);
+  }
+
+  /** The turn of this instant, with the next one noted. */
+  #takeTurn(entry: Entry, at: number): () => Promise<void> {
+    const now = this.#clock.now();
     if (entry.dueAt === at) {
       const { everyMs } = entry.schedule;
       // Turns that were missed are not made up for: the next one is the first after now.
       entry.dueAt += everyMs * (Math.floor((now - entry.dueAt) / everyMs) + 1);
     }
     if (entry.triggeredAt === at) entry.triggeredAt = undefined;
-    return entry;
+    return () => entry.run(this.#givingUp.signal);
+  }
+
+  #queue(name: string): VirtualQueue {
+    if (this.#state === 'stopped') throw new Error('the jobs have been stopped');
+    let queue = this.#queues.get(name);
+    if (!queue) {
+      queue = new VirtualQueue(this.#clock);
+      this.#queues.set(name, queue);
+    }
+    return queue;
   }
 }
 
