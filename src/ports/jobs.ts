@@ -24,8 +24,8 @@ export interface Jobs {
    * Adds a job under each key (any text of 1 to 512 bytes), to run after `delayMs`; settles when they are durable. One
    * that waits under the same key already (delayed, or for its next attempt, too) is enough, and stays as it is. While
    * one with that key runs, exactly one more follows it, however often it is added: what has changed meanwhile is not
-   * missed. Its delay is that of the last `add`, and counts from the end of the run; so does the next attempt of a run
-   * that failed serve as the one that follows.
+   * missed. Its delay is that of the last `add`, and counts from the end of the run. Where the run fails and is tried
+   * again, its next attempt is the one that follows.
    *
    * This and what follows works before `start`, and in a process that handles nothing. After a failure nobody knows what
    * was added: add again.
@@ -57,8 +57,8 @@ export interface Jobs {
   forget(queue: string, key: string): Promise<number>;
 
   /**
-   * Takes no new turn and no new job, waits for running ones until `signal` aborts, then gives them up. A job that was
-   * given up runs again elsewhere; it counts as no failure.
+   * Takes no new turn and no new job, waits for running ones until `signal` aborts, then gives them up. A job that then
+   * rejects is another worker's at once, and has not failed; one that does not settle is when its lock runs out.
    */
   stop(signal: AbortSignal): Promise<void>;
 }

@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { said, saidInOneText } from '../../../model/conversation.ts';
+import { formatInstant } from '../../../model/instant.ts';
+import type { Ledger } from '../../../model/ledger.ts';
+import type {
+  Erased,
+  Restoration,
+  Restored,
+  SessionRecords,
+  Snapshot,
+} from '../../../ports/records.ts';
+import type { Keys } from './keys.ts';
+import { Script } from './script.ts';
+import { parseStored, storedText, versionOf } from './stored-ledger.ts';
+
+/** As snapshot.lua gives it. */
+type Row = [
+  pttl: number,
+  fields: string[],
+  leftOut: string[],
+  overflow: string[],
+  window: string[] | string,
+  following: string,
+  digest: string,
+  overflowDigest: string,
+  erasedAt: string | null,
+  ledger: string | null,
+];
+
+const snapshotScript = new Script<Row>('snapshot.lua');
+const sinkScript = new Script<number>('sink.lua');
+const trimScript = new Script<number>('trim-overflow.lua');
+const restoreScript = new Script<number>('restore.lua');
+const eraseScript = new Script<number[]>('erase.lua');
+
+/** What restore.lua returns. */
+const RESTORED: ReadonlyMap<number, Restored> = new Map([
+  [1, 'restored'],
+  [0, 'erased'],
+  [-1, 'busy'],
+]);
+
+/** What erase.lua counts, in its order. */
+const FOUND = [
+  'session',
+  'messages',
+  'overflow',
+  'ledger',
+  'agenda',
+  'lease',
+  'quarantine',
+  'optout',
+  'pending events',
+] as const;
+
+/** Messages of a page at the least: a page of the usual size takes Redis well below a millisecond. */
+const PAGE_MESSAGES = 500;
+
+export interface RedisRecordsOptions {
+  /** A larger field is not read, in bytes. */
+  readonly maxCart: number;
+  /** Messages that stay in the window. */
+  readonly window: number;
+  /** Physical life of a session of ours: its logical life and the grace. */
+  readonly ttlMs: number;
+}
+
+export class RedisRecords implements SessionRecords {
+  readonly #redis: Redis;
+  readonly #keys: Keys;
+  readonly #options: RedisRecordsOptions;
+  /** A window of ours is one page, else it could not be deleted. */
+  readonly #page: number;
+
+  constructor(redis: Redis, keys: Keys, options: RedisRecordsOptions) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#options = options;
+    this.#page = Math.max(PAGE_MESSAGES, options.window);
+  }
+
+  async snapshot(user: string, from = 0): Promise<Snapshot> {
+    const row = await snapshotScript.run(
+      this.#redis,
+      [...this.#keysOf(user), this.#keys.tombstones],
+      [user, this.#options.maxCart, this.#page, from],
+    );
+    const [pttl, fields, leftOut, overflow, window, following] = row;
+    const [, , , , , , digest, overflowDigest, erasedAt, stored] = row;
+    const found = stored === null ? undefined : parseStored(user, stored);
+    const pairs = Array.from({ length: fields.length / 2 }, (_none, index) => [
+      fields[2 * index] ?? '',
+      fields[2 * index + 1] ?? '',
+    ]);
+    return {
+      user,
+      fields: pairs.length > 0 ? (Object.fromEntries(pairs) as Record<string, string>) : undefined,
+      leftOut,
+      overflow: overflow.map(said),
+      window: typeof window === 'string' ? saidInOneText(window) : window.map(said),
+      nextFrom: following === '' || following === 'overflow' ? following || undefined : Number(following),
+      leftMs: pttl >= 0 ? pttl : undefined,
+      erasedAt: erasedAt === null ? undefined : Number(erasedAt),
+      ledger: {
+        ledger: found?.ledger,
+        version: versionOf(stored),
+        pending: found?.pending ?? [],
+      },
+      digest,
+      overflowDigest,
+    };
+  }
+
+  async trim({ user, overflow, overflowDigest }: Snapshot): Promise<boolean> {
+    if (overflow.length === 0) return true;
+    const done = await trimScript.run(
+      this.#redis,
+      [this.#keys.overflow(user)],
+      [overflow.length, overflowDigest],
+    );
+    return done === 1;
+  }
+
+  async sink(snapshot: Snapshot, ledger: Ledger | undefined): Promise<boolean> {
+    const text = ledger ? storedText(snapshot.ledger, ledger, []) : '';
+    const done = await sinkScript.run(this.#redis, this.#keysOf(snapshot.user), [
+      this.#options.maxCart,
+      this.#page,
+      snapshot.digest,
+      snapshot.ledger.version,
+      text,
+    ]);
+    return done === 1;
+  }
+
+  async restore({ user, at, fields, marks, messages, latestAt }: Restoration): Promise<Restored> {
+    const { ttlMs, window } = this.#options;
+    const pairs = Object.entries(fields).flat();
+    const code = await restoreScript.run(
+      this.#redis,
+      [
+        this.#keys.agenda,
+        this.#keys.tombstones,
+        this.#keys.session(user),
+        this.#keys.messages(user),
+        this.#keys.overflow(user),
+      ],
+      [
+        ...[user, at, formatInstant(at), ttlMs, window, latestAt, marks],
+        pairs.length / 2,
+        ...pairs,
+        ...messages,
+      ],
+    );
+    return RESTORED.get(code) ?? 'busy';
+  }
+
+  async entomb(user: string, erasedAt: number): Promise<void> {
+    await this.#redis.zadd(this.#keys.tombstones, 'GT', erasedAt, user);
+  }
+
+  erase(user: string): Promise<Erased> {
+    return this.#find(user, 'remove');
+  }
+
+  remains(user: string): Promise<Erased> {
+    return this.#find(user, 'count');
+  }
+
+  async #find(user: string, how: 'remove' | 'count'): Promise<Erased> {
+    const counts = await eraseScript.run(
+      this.#redis,
+      [
+        ...this.#keysOf(user),
+        this.#keys.agenda,
+        this.#keys.leased,
+        this.#keys.quarantine,
+        this.#keys.quarantineDetails,
+        this.#keys.optouts,
+        this.#keys.erasedOptouts,
+        this.#keys.pepper,
+      ],
+      [user, how, randomBytes(16).toString('hex')],
+    );
+    return Object.fromEntries(FOUND.map((name, index) => [name, counts[index] ?? 0]));
+  }
+
+  async sweepTombstones(before: number): Promise<number> {
+    return this.#redis.zremrangebyscore(this.#keys.tombstones, '-inf', `(${before}`);
+  }
+
+  #keysOf(user: string): [session: string, messages: string, overflow: string, ledger: string] {
+    return [
+      this.#keys.session(user),
+      this.#keys.messages(user),
+      this.#keys.overflow(user),
+      this.#keys.ledger(user),
+    ];
+  }
+}

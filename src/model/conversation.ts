@@ -1,0 +1,326 @@
+/**
+ * How a session stands in the warm tier: one header, and the messages in segments.
+ *
+ *   session/<epoch>            header: the fields, and how many messages stand in its segments, under which hash
+ *   segment/<epoch>/<number>   at most SEGMENT_MESSAGES messages as they were said; numbers go on over all sessions
+ *                              of a user, so that the latest segment ends with what was said last
+ */
+import { hash } from 'node:crypto';
+import { type Attributes, type Entry, assertEntry } from './entry.ts';
+import { parseInstant } from './instant.ts';
+import { type Message, messageText } from './message.ts';
+
+/** A segment is full with so many messages: a demotion of the usual window is one segment. */
+export const SEGMENT_MESSAGES = 20;
+
+/** Or with so many bytes: below what the narrowest of the stores takes as one item (2 MB). One message may be larger. */
+const SEGMENT_BYTES = 256 * 1024;
+
+/** No text begins with less; a session's whole importance is for insights to tell. */
+const IMPORTANCE = 0.5;
+
+/** A message as the hot tier holds it, whoever wrote it there. */
+export interface Said {
+  /** The text as it stands in the list, byte for byte. */
+  readonly raw: string;
+  /** Equal for what is the same message: its id and what it says, or without an id all of its text. */
+  readonly identity: string;
+  /** It has an id of its own: whatever has the same identity is a repeat of it, wherever it stands. */
+  readonly named: boolean;
+  readonly message: Message;
+  /** Unix milliseconds; undefined where it does not say. */
+  readonly at: number | undefined;
+}
+
+/** Understands one element of a list of messages. What is no message is one of role `unknown`. */
+export function said(raw: string): Said {
+  const message = messageOf(raw);
+  const named = typeof message.id === 'string' && message.id !== '';
+  return {
+    raw,
+    message,
+    named,
+    identity: named ? digest(`${message.id}\0${message.role}\0${contentOf(message)}`) : digest(raw),
+    at: instantOf(message['at'] ?? message['timestamp']),
+  };
+}
+
+/** Understands what others put in the place of the list: one text that holds a JSON array, or anything. */
+export function saidInOneText(text: string): Said[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (Array.isArray(value)) return value.map((one: unknown) => said(JSON.stringify(one)));
+  } catch {
+    // One message, as it stands.
+  }
+  return text === '' ? [] : [said(text)];
+}
+
+/** What others write may be no message: it is shown as what it is rather than lost. */
+function messageOf(raw: string): Message {
+  try {
+    const value: unknown = JSON.parse(raw);
+    const whole =
+      typeof value === 'object' && value !== null && 'role' in value && 'content' in value;
+    if (whole && typeof value.role === 'string' && isContent(value.content))
+      return value as Message;
+  } catch {
+    // Said below.
+  }
+  return { role: 'unknown', content: raw };
+}
+
+function isContent(content: unknown): content is Message['content'] {
+  if (typeof content === 'string') return true;
+  return (
+    Array.isArray(content) && content.every((part) => typeof part === 'object' && part !== null)
+  );
+}
+
+function contentOf({ content }: Message): string {
+  return typeof content === 'string' ? content : JSON.stringify(content);
+}
+
+function instantOf(value: unknown): number | undefined {
+  return typeof value === 'number' || typeof value === 'string'
+    ? parseInstant(String(value))
+    : undefined;
+}
+
+function digest(text: string): string {
+  return hash('sha256', text, 'base64url').slice(0, 22);
+}
+
+/**
+ * Those of `seen` that are not among `known`: what follows the longest end of `known` with which `seen` begins. So a
+ * list that others trim or grow is taken up where it was left, and a word that was said twice stands twice. A named
+ * message is known wherever it stands.
+ *
+ * @param known identities in the order in which they were said, of the latest at the least as many as `seen` has
+ */
+export function unknownOf(known: readonly string[], seen: readonly Said[]): Said[] {
+  const overlap = overlapOf(
+    known,
+    seen.map(({ identity }) => identity),
+  );
+  const names = new Set(known);
+  const fresh: Said[] = [];
+  for (const one of seen.slice(overlap)) {
+    if (one.named && names.has(one.identity)) continue;
+    names.add(one.identity);
+    fresh.push(one);
+  }
+  return fresh;
+}
+
+/** Length of the longest end of `known` with which `seen` begins, by the prefix function of Knuth, Morris and Pratt. */
+function overlapOf(known: readonly string[], seen: readonly string[]): number {
+  const borders: number[] = [0];
+  const extend = (length: number, next: string | undefined): number => {
+    let matched = length;
+    while (matched > 0 && seen[matched] !== next) matched = borders[matched - 1] ?? 0;
+    return seen[matched] === next ? matched + 1 : 0;
+  };
+  for (let i = 1; i < seen.length; i += 1) borders.push(extend(borders[i - 1] ?? 0, seen[i]));
+  let matched = 0;
+  for (const identity of seen.length > 0 ? known : []) {
+    if (matched === seen.length) matched = borders[matched - 1] ?? 0;
+    matched = extend(matched, identity);
+  }
+  return matched;
+}
+
+/** A segment, understood. */
+export interface Segment {
+  readonly user: string;
+  readonly epoch: number;
+  /** Goes on over all sessions of a user. */
+  readonly number: number;
+  readonly messages: readonly Said[];
+  /** Messages of its session up to the end of this segment. */
+  readonly total: number;
+  /** Hash of their identities, see `chained`. */
+  readonly chain: string;
+}
+
+/** Hash of all identities so far: of what came before, and of each that follows. */
+function chained(chain: string, messages: readonly Said[]): string {
+  return messages.reduce((before, { identity }) => digest(before + identity), chain);
+}
+
+export function segmentId(epoch: number, number: number): string {
+  return `segment/${epoch}/${number}`;
+}
+
+/** Lays messages out behind the last segment: it is filled up if it is of this session, then others follow. */
+export function appended(
+  user: string,
+  epoch: number,
+  last: Segment | undefined,
+  messages: readonly Said[],
+): Segment[] {
+  const segments: Segment[] = [];
+  let current = last?.epoch === epoch ? last : undefined;
+  let bytes = current ? bytesOf(current.messages) : 0;
+  let number = last?.number ?? 0;
+  for (const one of messages) {
+    const size = Buffer.byteLength(one.raw);
+    const room =
+      current && current.messages.length < SEGMENT_MESSAGES && bytes + size <= SEGMENT_BYTES;
+    if (!current || !room) {
+      number += 1;
+      const { total = 0, chain = '' } = current ?? {};
+      current = { user, epoch, number, messages: [], total, chain };
+      bytes = 0;
+    } else if (segments.at(-1) === current) segments.pop();
+    bytes += size;
+    current = {
+      ...current,
+      messages: [...current.messages, one],
+      total: current.total + 1,
+      chain: chained(current.chain, [one]),
+    };
+    segments.push(current);
+  }
+  return segments;
+}
+
+function bytesOf(messages: readonly Said[]): number {
+  return messages.reduce((sum, { raw }) => sum + Buffer.byteLength(raw), 0);
+}
+
+/**
+ * The segment as an entry.
+ * @param now when it is written, for what does not say when it was said
+ */
+export function segmentEntry(segment: Segment, about: Attributes, now: number): Entry {
+  const { user, epoch, number, messages, total, chain } = segment;
+  // Of what says no time, or one that has not come, only this is known: it was there now.
+  const instants = messages.map(({ at }) => Math.min(at ?? now, now));
+  return entry(user, {
+    memoryId: segmentId(epoch, number),
+    timestamp: Math.max(...instants),
+    content: messages
+      .map(({ message }) => `${message.role}: ${messageText(message)}`)
+      .join('\n')
+      .toWellFormed(),
+    memoryType: 'segment',
+    stepNumber: number,
+    attributes: { ...about, epoch, messages: messages.length, total, chain },
+    sources: messages.map(({ message, identity }) => message.id?.toWellFormed() ?? identity),
+    // JSON escapes what UTF-8 could not hold, so each text comes back as it was.
+    payload: JSON.stringify(messages.map(({ raw }) => raw)),
+    now,
+  });
+}
+
+/** @throws if the entry is no segment */
+export function parseSegment({ memoryId, agentId, attributes, payload, stepNumber }: Entry): Segment {
+  const raws: unknown = JSON.parse(payload ?? 'null');
+  const { epoch, total, chain } = attributes;
+  const right =
+    Array.isArray(raws) &&
+    raws.every((raw) => typeof raw === 'string') &&
+    typeof epoch === 'number' &&
+    typeof total === 'number' &&
+    typeof chain === 'string' &&
+    stepNumber !== undefined;
+  if (!right) throw new Error(`the entry ${memoryId} is no segment of a conversation`);
+  return { user: agentId, epoch, number: stepNumber, messages: raws.map(said), total, chain };
+}
+
+/** The header of a demoted session. */
+export interface Header {
+  readonly user: string;
+  /** Instant at which the session was opened; of others', at which it was first copied. */
+  readonly epoch: number;
+  /** The fields of the hash as they stood. */
+  readonly fields: Readonly<Record<string, string>>;
+  readonly ours: boolean;
+  /** Number of its last segment, or of the last before it where it has none. */
+  readonly lastSegment: number;
+  /** How many messages stand in its segments, and the hash of their identities. */
+  readonly messages: number;
+  readonly chain: string;
+  /** The latest that is known of it: activity or message, Unix milliseconds. */
+  readonly latestAt: number;
+  /** When others' TTL takes the session; undefined: ours, or never. */
+  readonly expiresAt: number | undefined;
+}
+
+export function headerId(epoch: number): string {
+  return `session/${epoch}`;
+}
+
+export function headerEntry(header: Header, about: Attributes, now: number): Entry {
+  const { user, epoch, fields, ours, lastSegment, messages, chain, latestAt, expiresAt } = header;
+  return entry(user, {
+    memoryId: headerId(epoch),
+    timestamp: latestAt,
+    content: [about['topic'], about['intent'], about['cart']]
+      .filter((text) => text !== undefined)
+      .join('\n'),
+    memoryType: 'session',
+    stepNumber: lastSegment,
+    attributes: {
+      ...about,
+      epoch,
+      ours,
+      messages,
+      chain,
+      ...(expiresAt !== undefined && { expires_at: expiresAt }),
+    },
+    sources: [],
+    payload: JSON.stringify({ fields }),
+    now,
+  });
+}
+
+/** @throws if the entry is no header */
+export function parseHeader({
+  memoryId,
+  agentId,
+  attributes,
+  payload,
+  stepNumber,
+  timestamp,
+}: Entry): Header {
+  const { fields } = JSON.parse(payload ?? '{}') as { fields?: Record<string, string> };
+  const { epoch, ours, messages, chain, expires_at: expiresAt } = attributes;
+  const right =
+    typeof fields === 'object' &&
+    typeof epoch === 'number' &&
+    typeof messages === 'number' &&
+    typeof chain === 'string';
+  if (!right) throw new Error(`the entry ${memoryId} is no header of a session`);
+  return {
+    user: agentId,
+    epoch,
+    fields,
+    ours: ours === true,
+    lastSegment: stepNumber ?? 0,
+    messages,
+    chain,
+    latestAt: timestamp,
+    expiresAt: typeof expiresAt === 'number' ? expiresAt : undefined,
+  };
+}
+
+function entry(
+  user: string,
+  { now, ...parts }: Omit<Entry, 'agentId' | 'metadata'> & { readonly now: number },
+): Entry {
+  const made: Entry = {
+    agentId: user,
+    ...parts,
+    metadata: {
+      compressionLevel: 1,
+      importanceScore: IMPORTANCE,
+      retrievalCount: 0,
+      creationTime: now,
+      lastAccessTime: now,
+    },
+  };
+  assertEntry(user, made);
+  return made;
+}

@@ -1,0 +1,391 @@
+/**
+ * Hot → warm, for one user:
+ *
+ *   what warm knows ─▶ snapshot ─▶ segments ─▶ header ─▶ read back, compare ─▶ trim the overflow, or delete hot
+ *
+ * Warm is read before hot, and written under the versions that were read: so a snapshot is never older than what it is
+ * compared with, and of two demoters of one user the second begins anew. A demoter may die between any two of these: the
+ * next one finds what stands and writes what is missing. Hot is deleted only after its logical end, only when ours, only
+ * when a look has judged it as it stands, and only if nothing has changed since the snapshot.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { type Cart, cartDigest, cartValue, parseCart } from '../model/cart.ts';
+import {
+  type Header,
+  type Said,
+  SEGMENT_MESSAGES,
+  type Segment,
+  appended,
+  headerEntry,
+  headerId,
+  parseHeader,
+  parseSegment,
+  segmentEntry,
+  unknownOf,
+} from '../model/conversation.ts';
+import { SECOND_MS } from '../model/duration.ts';
+import type { Attributes, Entry } from '../model/entry.ts';
+import { parseInstant } from '../model/instant.ts';
+import type { Ledger } from '../model/ledger.ts';
+import { endOfSession, parseOwnMarks, snapshotOf } from '../model/session.ts';
+import type { Agenda } from '../ports/agenda.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { SessionRecords, Snapshot } from '../ports/records.ts';
+import { ABSENT, type EntryWrite, type StoredEntry, type WarmStore } from '../ports/warm.ts';
+
+export interface DemotePorts {
+  readonly clock: Clock;
+  readonly agenda: Pick<Agenda, 'arm'>;
+  readonly records: SessionRecords;
+  readonly warm: WarmStore;
+}
+
+export interface DemoteSettings {
+  /** Logical life of a session of ours after its last activity. */
+  readonly hotTtlMs: number;
+  /** How long after it was last written an entry may be dropped; undefined: never. */
+  readonly warmTtlMs: number | undefined;
+}
+
+export interface Demotion {
+  /** Messages that warm did not have before. */
+  readonly messages: number;
+  /** `copied`: hot stands. `sunk`: hot is deleted. `nothing`: there was nothing. */
+  readonly outcome: 'copied' | 'sunk' | 'nothing';
+  /** When the store would have dropped the session; undefined: never, or there is none. */
+  readonly leftMs: number | undefined;
+}
+
+/** How often a user who goes on writing, or a second demoter, may make it begin anew before the job is tried again later. */
+const ATTEMPTS_MAX = 20;
+
+/** Pages of a long list overlap by so many, which shows whether others trimmed it in between. */
+const PAGE_OVERLAP = 100;
+
+/** A longer list is nobody's window, and would be held in memory. */
+const LIST_MAX = 100_000;
+
+/** A longer text is no attribute that anybody asks for. */
+const ATTRIBUTE_MAX = 256;
+
+/** What warm knows of a user's conversation: its end. */
+interface Tail {
+  readonly last: { readonly segment: Segment; readonly stored: StoredEntry } | undefined;
+  /** Identities, oldest first. */
+  readonly known: readonly string[];
+}
+
+/** Something was changed by somebody else: begin anew. */
+const CHANGED = Symbol('changed');
+
+export class Demoter {
+  readonly #ports: DemotePorts;
+  readonly #settings: DemoteSettings;
+
+  constructor(ports: DemotePorts, settings: DemoteSettings) {
+    this.#ports = ports;
+    this.#settings = settings;
+  }
+
+  /** Takes all there is of a user to warm. May be repeated, and run beside another. @throws when warm is away, or holds what is no segment */
+  async demote(user: string, signal?: AbortSignal): Promise<Demotion> {
+    let messages = 0;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; ) {
+      signal?.throwIfAborted();
+      const step = await this.#step(user);
+      if (step === CHANGED) {
+        attempt += 1;
+        continue;
+      }
+      messages += step.messages;
+      if (!step.more) return { messages, outcome: step.outcome, leftMs: step.leftMs };
+    }
+    throw new Error('the session changed again and again while it was taken to warm');
+  }
+
+  /** One snapshot, taken to warm. */
+  async #step(user: string): Promise<Step | typeof CHANGED> {
+    const { records, clock } = this.#ports;
+    const tail = await this.#tail(user, SEGMENT_MESSAGES);
+    const snapshot = await this.#gather(user);
+    if (snapshot === CHANGED) return CHANGED;
+    const { fields, leftMs, erasedAt = -Infinity } = snapshot;
+    const seen = [...snapshot.overflow, ...snapshot.window];
+    if (!fields && seen.length === 0)
+      return { messages: 0, outcome: 'nothing', leftMs: undefined, more: false };
+    const { known, last } =
+      seen.length > tail.known.length ? await this.#tail(user, seen.length) : tail;
+    if (last?.stored.version !== tail.last?.stored.version) return CHANGED;
+    const now = clock.now();
+    const fresh = unknownOf(known, seen).filter(({ at }) => (at ?? now) > erasedAt);
+    if ((await this.#write(snapshot, last, fresh, now)) === CHANGED) return CHANGED;
+
+    const step = { messages: fresh.length, outcome: 'copied', leftMs, more: false } as const;
+    if (await this.#sink(snapshot)) return { ...step, outcome: 'sunk' };
+    if (!(await records.trim(snapshot))) return CHANGED;
+    return { ...step, more: snapshot.nextFrom === 'overflow' };
+  }
+
+  /** A snapshot with the whole of the window, however long others let it become. */
+  async #gather(user: string): Promise<Snapshot | typeof CHANGED> {
+    const { records } = this.#ports;
+    const snapshot = await records.snapshot(user);
+    const window = [...snapshot.window];
+    let from = snapshot.nextFrom;
+    while (typeof from === 'number') {
+      if (window.length > LIST_MAX)
+        throw new Error(`the list has more than ${LIST_MAX} messages; trim it`);
+      const begin = from - PAGE_OVERLAP;
+      const page = await records.snapshot(user, begin);
+      // Pages that do not join: others have trimmed the list meanwhile.
+      const joined = page.window
+        .slice(0, PAGE_OVERLAP)
+        .every(({ identity }, index) => identity === window[begin + index]?.identity);
+      if (!joined || page.nextFrom === 'overflow') return CHANGED;
+      window.push(...page.window.slice(PAGE_OVERLAP));
+      from = page.nextFrom;
+    }
+    return { ...snapshot, window };
+  }
+
+  /** The end of what warm knows: at least so many messages, if it has them. */
+  async #tail(user: string, messages: number): Promise<Tail> {
+    const { warm } = this.#ports;
+    const known: string[] = [];
+    let last: Tail['last'];
+    let cursor: string | undefined;
+    do {
+      const limit = Math.ceil(messages / SEGMENT_MESSAGES) + 1;
+      const page = await warm.find(user, { memoryType: 'segment' }, 'last step', { limit, cursor });
+      for (const stored of page.items) {
+        const segment = parseSegment(stored.entry);
+        last ??= { segment, stored };
+        known.unshift(...segment.messages.map(({ identity }) => identity));
+      }
+      cursor = page.cursor;
+    } while (cursor !== undefined && known.length < messages);
+    return { last, known };
+  }
+
+  async #write(
+    snapshot: Snapshot,
+    last: Tail['last'],
+    fresh: readonly Said[],
+    now: number,
+  ): Promise<undefined | typeof CHANGED> {
+    const { user, fields = {} } = snapshot;
+    const latest = await this.#latestHeader(user);
+    const epoch = epochOf(snapshot, latest?.header, last?.segment, now);
+    const standing =
+      latest?.header.epoch === epoch ? latest : await this.#headerOf(user, headerId(epoch));
+    const cart = parseCart(fields['cart']);
+    const about = aboutOf(fields, 'problem' in cart ? [] : cart.items);
+
+    const before = last?.segment.epoch === epoch ? last : undefined;
+    const segments = appended(user, epoch, last?.segment, fresh);
+    const writes = segments.map((segment) => {
+      const filledUp = segment.number === before?.segment.number;
+      return this.#writeOf(segmentEntry(segment, about, now), filledUp ? before.stored : undefined, now);
+    });
+    const header = headerOf(snapshot, epoch, segments.at(-1) ?? before?.segment, standing?.header, now);
+    const entry = headerEntry({ ...header, lastSegment: segments.at(-1)?.number ?? last?.segment.number ?? 0 }, about, now);
+    const isNews = !standing || !sameEntry(entry, standing.stored.entry);
+    // Last, so that it never tells of what does not stand.
+    const headerWrite = isNews ? [this.#writeOf(entry, standing?.stored, now)] : [];
+    for (const batch of [writes, headerWrite])
+      if ((await this.#put(user, batch)) === CHANGED) return CHANGED;
+    return undefined;
+  }
+
+  /** What stands is merged: what it has been recalled stays with it. */
+  #writeOf(entry: Entry, standing: StoredEntry | undefined, now: number): EntryWrite {
+    const { warmTtlMs } = this.#settings;
+    return {
+      entry: standing ? { ...entry, metadata: standing.entry.metadata } : entry,
+      expected: standing?.version ?? ABSENT,
+      ...(warmTtlMs !== undefined && { expiresAt: now + warmTtlMs }),
+    };
+  }
+
+  /** Writes, reads back and compares. */
+  async #put(user: string, writes: readonly EntryWrite[]): Promise<undefined | typeof CHANGED> {
+    if (writes.length === 0) return undefined;
+    const { warm } = this.#ports;
+    const outcomes = await warm.put(user, writes);
+    for (const outcome of outcomes) {
+      if (outcome.outcome === 'failed') throw new Error(`warm refused an entry: ${outcome.reason}`);
+      // Another demoter was there: what it wrote is read first.
+      if (outcome.outcome === 'conflict') return CHANGED;
+    }
+    // What is older than an erasure stands nowhere any more.
+    const written = writes.filter((_write, index) => outcomes[index]?.outcome === 'written');
+    const found = await warm.get(
+      user,
+      written.map(({ entry }) => entry.memoryId),
+    );
+    const standing = new Map(found.map(({ entry }) => [entry.memoryId, entry]));
+    const same = written.every(({ entry }) => {
+      const stands = standing.get(entry.memoryId);
+      return stands !== undefined && sameEntry(entry, stands);
+    });
+    return same ? undefined : CHANGED;
+  }
+
+  /** Deletes hot, if its time has come. @returns false if it stays */
+  async #sink(snapshot: Snapshot): Promise<boolean> {
+    const { records, agenda, clock } = this.#ports;
+    const { user, fields, leftOut, digest } = snapshot;
+    const now = clock.now();
+    const { ledger } = snapshot.ledger;
+    const endsAt = fields && endOfSession(fields, ledger, this.#settings.hotTtlMs);
+    if (!fields || endsAt === undefined || endsAt > now) return false;
+    if (leftOut.length > 0 || digest === '') return false;
+    if (!ledger || !isJudged(ledger, fields, endsAt)) {
+      // Whoever has not been looked at since is looked at first: else a cart could go unnoticed.
+      await agenda.arm([{ user, at: now }]);
+      return false;
+    }
+    return records.sink(snapshot, afterSinking(ledger, fields, now));
+  }
+
+  async #latestHeader(user: string): Promise<StoredHeader | undefined> {
+    const page = await this.#ports.warm.find(user, { memoryType: 'session' }, 'newest', {
+      limit: 1,
+    });
+    return storedHeader(page.items[0]);
+  }
+
+  async #headerOf(user: string, id: string): Promise<StoredHeader | undefined> {
+    const [stored] = await this.#ports.warm.get(user, [id]);
+    return storedHeader(stored);
+  }
+}
+
+interface Step extends Demotion {
+  /** More of the overflow waits. */
+  readonly more: boolean;
+}
+
+interface StoredHeader {
+  readonly stored: StoredEntry;
+  readonly header: Header;
+}
+
+function storedHeader(stored: StoredEntry | undefined): StoredHeader | undefined {
+  return stored && { stored, header: parseHeader(stored.entry) };
+}
+
+/**
+ * The session that a snapshot belongs to: its own mark; of others' the one that is known, until its TTL has taken it; and
+ * of what outlived its session the latest.
+ */
+function epochOf(
+  { fields }: Snapshot,
+  header: Header | undefined,
+  last: Segment | undefined,
+  now: number,
+): number {
+  const marks = parseOwnMarks(fields?.['rekindle']);
+  if (marks) return marks.epoch;
+  const gone = header && now > (header.expiresAt ?? Infinity);
+  const known = fields && (header?.ours === true || gone) ? undefined : header;
+  if (known) return known.epoch;
+  const begun = parseInstant(fields?.['last_activity'] ?? '') ?? now;
+  // A copy that was broken off before its header has named it.
+  const orphan = last && last.epoch > (header?.epoch ?? 0) ? last.epoch : undefined;
+  return orphan ?? Math.min(begun, now);
+}
+
+/** A look has seen this end and this cart. */
+function isJudged(
+  ledger: Ledger,
+  fields: Readonly<Record<string, string>>,
+  endsAt: number,
+): boolean {
+  const cart = parseCart(fields['cart']);
+  return (
+    ledger.demotion?.dueAt === endsAt &&
+    !('problem' in cart) &&
+    ledger.cart === cartDigest(cart.items)
+  );
+}
+
+/** What the ledger keeps for later stages: the session did not vanish, it has ended as it should. */
+function afterSinking(
+  ledger: Ledger,
+  fields: Readonly<Record<string, string>>,
+  now: number,
+): Ledger {
+  const { demotion: _done, snapshot: _before, ...rest } = ledger;
+  const activityAt = parseInstant(fields['last_activity'] ?? '') ?? 0;
+  return {
+    ...rest,
+    activityAt: Math.max(ledger.activityAt, Math.min(activityAt, now)),
+    ...(ledger.episode && { expiresAt: now, snapshot: snapshotOf(fields) }),
+  };
+}
+
+function headerOf(
+  { user, fields, leftMs }: Snapshot,
+  epoch: number,
+  end: Segment | undefined,
+  standing: Header | undefined,
+  now: number,
+): Omit<Header, 'lastSegment'> {
+  const expiresAt = leftMs === undefined ? undefined : now + leftMs;
+  // As far as two measurements of one TTL differ, it is no news.
+  const asBefore =
+    !fields || Math.abs((expiresAt ?? Infinity) - (standing?.expiresAt ?? -Infinity)) < SECOND_MS;
+  return {
+    user,
+    epoch,
+    fields: fields ?? standing?.fields ?? {},
+    ours: fields ? parseOwnMarks(fields['rekindle']) !== undefined : standing?.ours === true,
+    messages: end?.total ?? 0,
+    chain: end?.chain ?? '',
+    latestAt: latestOf(fields ?? {}, end, standing, now),
+    expiresAt: asBefore ? standing?.expiresAt : expiresAt,
+  };
+}
+
+function sameEntry(one: Entry, other: Entry): boolean {
+  return (
+    one.payload === other.payload &&
+    one.content === other.content &&
+    one.timestamp === other.timestamp &&
+    one.stepNumber === other.stepNumber &&
+    isDeepStrictEqual(one.attributes, other.attributes)
+  );
+}
+
+function latestOf(
+  fields: Readonly<Record<string, string>>,
+  end: Segment | undefined,
+  standing: Header | undefined,
+  now: number,
+): number {
+  const activityAt = parseInstant(fields['last_activity'] ?? '') ?? 0;
+  const said = (end?.messages ?? []).map(({ at }) => at ?? 0);
+  const latest = Math.max(standing?.latestAt ?? 0, ...[activityAt, ...said].map((at) => (at > now ? now : at)));
+  return latest > 0 ? latest : now;
+}
+
+/** What queries ask for. */
+function aboutOf(fields: Readonly<Record<string, string>>, cart: Cart): Attributes {
+  const about: Record<string, string | number> = {};
+  const texts = {
+    channel: fields['active_channel'],
+    language: fields['language'],
+    intent: fields['current_intent'],
+    topic: fields['topic'],
+    session_id: fields['session_id'],
+    order_id: fields['order_id'],
+  };
+  for (const [name, text] of Object.entries(texts))
+    if (text) about[name] = text.slice(0, ATTRIBUTE_MAX).toWellFormed();
+  if (cart.length > 0) {
+    about['cart_items'] = cart.length;
+    about['cart_value'] = cartValue(cart);
+  }
+  return about;
+}

@@ -1,0 +1,96 @@
+import { SqliteWarm } from '../../src/adapters/warm/sqlite/sqlite-warm.ts';
+import { RedisRecords } from '../../src/adapters/hot/redis/records.ts';
+import { parseSegment, said } from '../../src/model/conversation.ts';
+import { DAY_MS } from '../../src/model/duration.ts';
+import type { Message } from '../../src/model/message.ts';
+import type { SessionRecords } from '../../src/ports/records.ts';
+import type { WarmStore } from '../../src/ports/warm.ts';
+import { type DemotePorts, Demoter } from '../../src/tiers/demote.ts';
+import { Promoter } from '../../src/tiers/promote.ts';
+import { LookWorld, type WorldPorts } from './look-world.ts';
+import { redisHot } from './redis-hot.ts';
+import type { TestRedis } from './redis-server.ts';
+import { HOT_DEFAULTS } from './hot-options.ts';
+
+export const HOT_TTL_MS = DAY_MS;
+
+/** The hot tier on a real Redis, warm in a file or in memory, and whoever moves sessions between them. */
+export class TierWorld extends LookWorld implements AsyncDisposable {
+  readonly warm: WarmStore;
+  readonly records: SessionRecords;
+  readonly demoter: Demoter;
+  readonly promoter: Promoter;
+
+  constructor(redis: TestRedis, { window = 3, file = ':memory:' } = {}) {
+    const client = redis.client();
+    const hot = redisHot({ client: () => client }, { prefix: redis.prefix, window });
+    super(hot, { hotTtlMs: HOT_TTL_MS });
+    this.warm = new SqliteWarm(file, this.clock);
+    this.records = new RedisRecords(client, hot.keys, { ...HOT_DEFAULTS, window });
+    this.demoter = this.newDemoter();
+    this.promoter = this.newPromoter();
+  }
+
+  newDemoter(wrap: (ports: DemotePorts) => DemotePorts = (ports) => ports): Demoter {
+    return new Demoter(wrap(this.tierPorts), { hotTtlMs: HOT_TTL_MS, warmTtlMs: undefined });
+  }
+
+  newPromoter(wrap: (ports: DemotePorts) => DemotePorts = (ports) => ports): Promoter {
+    const settings = { windowMessages: 3, hotTtlMs: HOT_TTL_MS };
+    return new Promoter(wrap(this.tierPorts), this.newDemoter(wrap), settings);
+  }
+
+  get tierPorts(): DemotePorts {
+    const { clock, records, warm } = this;
+    return { clock, records, warm, agenda: this.hot.agenda };
+  }
+
+  /** Looks are made when they are due, and what they queue is done at once. */
+  async liveUntil(at: number): Promise<void> {
+    for (;;) {
+      const { users, nextDueAt } = await this.looker.lookOnce();
+      for (const user of this.demotions.splice(0)) await this.demoter.demote(user);
+      if (users > 0) continue;
+      if (nextDueAt === undefined || nextDueAt > at) break;
+      this.clock.jumpTo(Math.max(nextDueAt, this.now));
+    }
+    this.clock.jumpTo(Math.max(at, this.now));
+  }
+
+  async says(user: string, id: string, message: Partial<Message> = {}): Promise<void> {
+    await this.library.appendMessage(user, { role: 'user', content: `says ${id}`, id, ...message });
+  }
+
+  /** What another program puts into the list. */
+  async pushes(user: string, ...texts: string[]): Promise<void> {
+    await this.hot.raw.rpush(this.hot.keys.messages(user), ...texts);
+  }
+
+  /** The messages that warm holds, in their order, as the texts that were said. */
+  async inWarm(user: string): Promise<string[]> {
+    const page = await this.warm.find(user, { memoryType: 'segment' }, 'step', { limit: 1_000 });
+    return page.items.flatMap(({ entry }) =>
+      parseSegment(entry).messages.map(({ message, raw }) => message.id ?? raw),
+    );
+  }
+
+  async inHot(user: string): Promise<string[]> {
+    const { raw, keys } = this.hot;
+    const texts = [
+      ...(await raw.lrange(keys.overflow(user))),
+      ...(await raw.lrange(keys.messages(user))),
+    ];
+    return texts.map((text) => said(text).message.id ?? text);
+  }
+
+  async headers(user: string): Promise<readonly Record<string, unknown>[]> {
+    const page = await this.warm.find(user, { memoryType: 'session' }, 'oldest', { limit: 1_000 });
+    return page.items.map(({ entry }) => ({ ...entry.attributes }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.warm.close();
+  }
+}
+
+export type { WorldPorts };
