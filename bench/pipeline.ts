@@ -8,6 +8,9 @@ import { cartDigest } from '../src/model/cart.ts';
 import type { Bench } from './harness.ts';
 import { inChunks } from './harness.ts';
 
+/** No session of the bench is near its end. */
+export const NO_JOBS = { add: () => Promise.reject(new Error('nothing is demoted here')) };
+
 /** The real pipeline without its timers: looks are made when the bench says so. */
 export class Pipeline implements AsyncDisposable {
   readonly hot: Hot;
@@ -21,7 +24,7 @@ export class Pipeline implements AsyncDisposable {
     this.#clock = clock;
     const observe = (): void => undefined;
     this.#looker = new Looker(
-      { ...hot, clock },
+      { ...hot, clock, jobs: NO_JOBS },
       new Announcer(bus, hot.ledgers, clock, observe),
       lookSettings(bench.config, hot),
       observe,

@@ -2,13 +2,16 @@
 import { Announcer } from './abandonment/announce.ts';
 import { Looker } from './abandonment/look.ts';
 import type { Observe } from './abandonment/observe.ts';
+import { DEMOTION } from './abandonment/demotion.ts';
 import { reconcile } from './abandonment/reconcile.ts';
-import { lookSettings, openBus, openHot, openVirtualJobs } from './compose.ts';
+import { lookSettings, openBus, openHot, openVirtualJobs, openWarm } from './compose.ts';
 import type { Config } from './config.ts';
 import { DAY_MS } from './model/duration.ts';
 import type { AnyEvent } from './model/event.ts';
 import { Replay, type ReplayReport } from './replay/replay.ts';
 import type { ShopEvent } from './replay/shop-event.ts';
+import { Demoter } from './tiers/demote.ts';
+import { Promoter } from './tiers/promote.ts';
 import { VirtualClock } from './runtime/virtual-clock.ts';
 
 /** A replay, connected; see `Replay`. */
@@ -16,6 +19,9 @@ export interface OpenReplay {
   run(events: AsyncIterable<ShopEvent>, onEvent: (event: AnyEvent) => void): Promise<ReplayReport>;
   close(): Promise<void>;
 }
+
+/** A warm tier that is gone when the replay ends. */
+const IN_MEMORY = ':memory:';
 
 /** How often a replay reconciles, in virtual time: often enough to be seen, seldom enough for a month in seconds. */
 const REPLAY_RECONCILE_EVERY_MS = DAY_MS;
@@ -43,18 +49,32 @@ export async function composeReplay(config: Config): Promise<OpenReplay> {
   const fail = (user: string, error: unknown): never => {
     throw new Error(`the session of ${user} could not be judged`, { cause: error });
   };
+  const warm = await openWarm(config, clock, IN_MEMORY);
+  opening.defer(() => warm.close());
+  const tiers = { ...hot, warm, jobs };
+  const demoter = new Demoter(tiers, config);
+  jobs.handle(
+    { name: DEMOTION, concurrency: 1, perSecond: undefined, attempts: 1, backoffMs: 0 },
+    async (user, signal) => {
+      await demoter.demote(user, signal);
+    },
+  );
+  const promoter = new Promoter(tiers, demoter, config);
   const looker = new Looker(
-    hot,
+    tiers,
     new Announcer(bus, hot.ledgers, clock, observe),
     settings,
     observe,
     fail,
   );
-  const { sessions } = hot;
   const opened = opening.move();
   return {
     run: (events, onEvent) =>
-      new Replay({ sessions, bus, looker, jobs, clock }, () => published, onEvent).run(events),
+      new Replay(
+        { ...tiers, bus, looker, promoter, clock, hotTtlMs: config.hotTtlMs },
+        () => published,
+        onEvent,
+      ).run(events),
     close: () => opened.disposeAsync(),
   };
 }

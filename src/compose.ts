@@ -1,4 +1,5 @@
 /** Puts ports and adapters together as the settings say. The only file that imports adapters, and only those it needs. */
+import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import type { LookSettings } from './abandonment/look.ts';
 import { RedisAgenda } from './adapters/hot/redis/agenda.ts';
@@ -14,6 +15,7 @@ import {
 import { Keys } from './adapters/hot/redis/keys.ts';
 import { RedisLeaseStore } from './adapters/hot/redis/lease-store.ts';
 import { RedisLedgerStore } from './adapters/hot/redis/ledger-store.ts';
+import { RedisRecords } from './adapters/hot/redis/records.ts';
 import { RedisSessions } from './adapters/hot/redis/sessions.ts';
 import type { Config } from './config.ts';
 import { maskUrl } from './config/redis-url.ts';
@@ -24,7 +26,9 @@ import type { Bus } from './ports/bus.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Jobs } from './ports/jobs.ts';
 import type { LedgerStore } from './ports/ledger.ts';
+import type { SessionRecords } from './ports/records.ts';
 import type { Sessions } from './ports/sessions.ts';
+import type { WarmStore } from './ports/warm.ts';
 import type { TimedJobs } from './replay/replay.ts';
 import type { LeaseStore } from './runtime/lease.ts';
 import { type Logger, silentLogger } from './runtime/logger.ts';
@@ -41,6 +45,7 @@ const PROBE_TIMEOUT_MS = 2 * SECOND_MS;
 export interface Hot {
   readonly clock: Clock;
   readonly sessions: Sessions;
+  readonly records: SessionRecords;
   readonly agenda: Agenda;
   readonly ledgers: LedgerStore;
   readonly leases: LeaseStore;
@@ -77,7 +82,6 @@ export async function openHot(
     ttlMs: config.hotTtlMs + config.hotGraceMs,
     window: config.windowMessages,
     demoteLeadMs: config.demoteLeadMs,
-    keptMs: config.hotGraceMs,
     manage: config.foreign === 'manage',
     database: databaseOf(redis),
     connect,
@@ -85,6 +89,11 @@ export async function openHot(
   return {
     clock: clock ?? storeClock,
     sessions,
+    records: new RedisRecords(redis, keys, {
+      maxCart: config.maxCartBytes,
+      window: config.windowMessages,
+      ttlMs: config.hotTtlMs + config.hotGraceMs,
+    }),
     agenda: new RedisAgenda(redis, keys, { leaseMs: config.leaseMs }),
     ledgers: new RedisLedgerStore(redis, keys, {
       maxCart: config.maxCartBytes,
@@ -194,12 +203,29 @@ export async function openBus(config: Config, log: Logger = silentLogger): Promi
   });
 }
 
-/** Opens the queues of the work that comes round. */
-export async function openJobs(config: Config, log: Logger): Promise<Jobs> {
+/**
+ * Opens the warm tier.
+ * @throws UnsuitableStoreError when what stands there is damaged, another program's, or of a newer version
+ */
+export async function openWarm(
+  config: Config,
+  clock: Clock,
+  file = join(config.dataDir, 'warm.sqlite'),
+): Promise<WarmStore> {
+  const { SqliteWarm } = await import('./adapters/warm/sqlite/sqlite-warm.ts');
+  return new SqliteWarm(file, clock);
+}
+
+/**
+ * Opens the queues of the work that comes round and of what is asked for.
+ * @param owner who registers schedules: those that it no longer does are removed
+ */
+export async function openJobs(config: Config, log: Logger, owner = 'library'): Promise<Jobs> {
   const { BullmqJobs } = await import('./adapters/jobs/bullmq/bullmq-jobs.ts');
   return new BullmqJobs({
     url: config.queueRedisUrl,
     prefix: `${config.prefix}:jobs`,
+    owner,
     connectTimeoutMs: config.redisConnectTimeoutMs,
     commandTimeoutMs: config.redisCommandTimeoutMs,
     log,
@@ -218,6 +244,7 @@ export function lookSettings(config: Config, hot: Pick<Hot, 'sessions'>): LookSe
     stagesMs: config.stagesMs,
     cooldownMs: config.cooldownMs,
     minCartValue: config.minCartValue,
+    hotTtlMs: config.hotTtlMs,
     demoteLeadMs: config.demoteLeadMs,
     ledgerTtlMs: config.ledgerTtlMs,
     quietHours: config.quietHours,

@@ -4,14 +4,26 @@
  * @packageDocumentation
  */
 import { Activity } from './abandonment/activity.ts';
+import { type Tiers, openTiers } from './compose-tiers.ts';
 import { type Hot, openBus, openHot } from './compose.ts';
 import { type Config, loadConfig } from './config.ts';
+import { UsageError } from './model/errors.ts';
+import { userIdProblem } from './model/user-id.ts';
 import type { SubscribeOptions, Subscription } from './ports/bus.ts';
+import type { ErasureReport } from './tiers/erase.ts';
+import type { ResumedFrom } from './tiers/promote.ts';
+import type { At } from './abandonment/activity.ts';
 
 export type { At, Order, SessionDetails } from './abandonment/activity.ts';
 export { Activity } from './abandonment/activity.ts';
 export type { Cart, CartItem } from './model/cart.ts';
-export { BusUnavailableError, UnsuitableStoreError, UsageError } from './model/errors.ts';
+export {
+  BusUnavailableError,
+  UnsuitableStoreError,
+  UsageError,
+  UserErasedError,
+  WarmUnavailableError,
+} from './model/errors.ts';
 export type {
   AnnouncedCart,
   AnyEvent,
@@ -25,6 +37,8 @@ export type {
 export type { Message } from './model/message.ts';
 export type { Session } from './model/session.ts';
 export type { Delivery, SubscribeOptions, Subscription } from './ports/bus.ts';
+export type { ErasureReport } from './tiers/erase.ts';
+export type { ResumedFrom } from './tiers/promote.ts';
 
 /** How to open Rekindle. */
 export interface RekindleOptions {
@@ -37,6 +51,7 @@ export class Rekindle extends Activity {
   readonly #hot: Hot;
   readonly #config: Config;
   #bus: ReturnType<typeof openBus> | undefined;
+  #tiers: Promise<Tiers> | undefined;
 
   /** @internal Use {@link openRekindle}. */
   constructor(hot: Hot, config: Config, countTokens: (text: string) => number) {
@@ -57,11 +72,46 @@ export class Rekindle extends Activity {
     return bus.subscribe(options);
   }
 
+  /**
+   * A user has come back: brings the latest session that was demoted back to hot, with cart, state and what was said last.
+   * What the user has written since stays as it is and is given what it lacks. It is activity. Call it before the first
+   * write, or at any time; what is back already is not brought back again.
+   * @throws WarmUnavailableError when the warm tier is away
+   */
+  async resume(user: string, { at }: At = {}): Promise<ResumedFrom> {
+    checkUser(user);
+    return (await this.#openTiers()).resume(user, at ?? this.#hot.clock.now());
+  }
+
+  /**
+   * Erases a user from every tier, queue and record; an opt-out stays, unnamed. Nothing from before is written any more;
+   * what the user does afterwards begins anew. Whatever it throws, repeat it: what was begun stands.
+   */
+  async erase(user: string): Promise<ErasureReport> {
+    checkUser(user);
+    return (await this.#openTiers()).erase(user);
+  }
+
+  /** Opened at the first call: whoever needs hot alone opens no file. */
+  #openTiers(): Promise<Tiers> {
+    this.#tiers ??= openTiers(this.#config, this.#hot).catch((error: unknown) => {
+      this.#tiers = undefined;
+      throw error;
+    });
+    return this.#tiers;
+  }
+
   /** Closes every connection. */
   async close(): Promise<void> {
+    await (await this.#tiers)?.[Symbol.asyncDispose]();
     await (await this.#bus)?.close();
     await this.#hot.close();
   }
+}
+
+function checkUser(user: string): void {
+  const problem = userIdProblem(user);
+  if (problem) throw new UsageError(problem.detail);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Watches activity, looks at due users and announces. */
 import { loadConfig } from '../src/config.ts';
-import { runWatcher } from '../src/compose-watcher.ts';
+import { runDaemon } from '../src/compose-daemon.ts';
 import { runMain } from '../src/runtime/main.ts';
 
-await runMain(() => runWatcher(loadConfig(process.env, { envFile: '.env' })));
+await runMain(() => runDaemon(loadConfig(process.env, { envFile: '.env' }), ['watcher']));

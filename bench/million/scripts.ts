@@ -4,6 +4,7 @@ import { lookSettings } from '../../src/compose.ts';
 import { MINUTE_MS } from '../../src/model/duration.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { NO_JOBS } from '../pipeline.ts';
 import { type Sample, percentile, userIds } from '../harness.ts';
 import { schedulingOf } from '../proc.ts';
 import type { World } from './world.ts';
@@ -32,7 +33,7 @@ export async function timeScripts({ bench, pipeline }: World): Promise<Sample> {
   const agenda = timed(hot.agenda, 'agenda');
   const observe = (): void => undefined;
   const looker = new Looker(
-    { clock, agenda, ledgers, sessions },
+    { clock, agenda, ledgers, sessions, jobs: NO_JOBS },
     new Announcer(timed(bus, 'bus'), ledgers, clock, observe),
     lookSettings(bench.config, hot),
     observe,

@@ -9,7 +9,9 @@ export interface PolicySettings {
   readonly cooldownMs: number;
   /** A cart below this value is not announced. */
   readonly minCartValue: number;
-  /** How long before its TTL a session of others is copied; half the TTL where that is shorter. */
+  /** How long a session of ours lives after its last activity; Infinity: it never ends by itself. */
+  readonly hotTtlMs: number;
+  /** How long before its end a session is copied to warm; half its life where that is shorter. */
   readonly demoteLeadMs: number;
   /** How long what is known of a user is kept after the last activity, once session and episode are gone. */
   readonly ledgerTtlMs: number;
@@ -41,8 +43,8 @@ export interface Decision {
   /** The ledger to write; undefined when there is nothing new to record. */
   readonly ledger: Ledger | undefined;
   readonly events: readonly EventDraft[];
-  /** Copy the session of others now, its TTL is near. */
-  readonly copy: boolean;
+  /** Queue a demotion: the session nears its end, or has reached it, or what its window pushed out fills a segment. */
+  readonly demote: boolean;
   /** Why the session is (still) in quarantine. */
   readonly problem: Problem | undefined;
   /** When to look next; undefined: when somebody touches the session. */

@@ -18,6 +18,8 @@ export interface Sighting {
   readonly problem?: Problem | undefined;
   /** When Redis will drop the session; undefined: never. */
   readonly expiresAt: number | undefined;
+  /** Messages that the window pushed out and that wait to be taken to warm. */
+  readonly overflow: number;
   /** When the user opted out through us. */
   readonly optedOutAt: number | undefined;
   /** Digest of all that the policy reads; equal digests are equal sightings. */

@@ -1,23 +1,26 @@
 /**
  * One look at a batch of due users:
  *
- *   claim ─▶ read ─▶ decide ─▶ (copy) ─▶ commit ─▶ announce ─▶ settle
+ *   claim ─▶ read ─▶ decide ─▶ (queue demotions) ─▶ commit ─▶ announce ─▶ settle
  *
  * A worker may die between any two of these: its lease runs out, the users are due again, and what was committed is
  * found pending and announced under the same ids. Invariant: whoever has a pending event has a live lease or a due
  * agenda entry.
  */
 import { HOUR_MS, MINUTE_MS } from '../model/duration.ts';
+import { errorMessage } from '../model/errors.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { parseInstant } from '../model/instant.ts';
 import type { Agenda, Claim, NextLook } from '../ports/agenda.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Jobs } from '../ports/jobs.ts';
 import type { LedgerStore, LedgerWrite, Quarantined, Reading } from '../ports/ledger.ts';
 import type { Sessions } from '../ports/sessions.ts';
 import type { Announcer, Pending } from './announce.ts';
 import { type EventSettings, buildEvent } from './events.ts';
 import type { Observe } from './observe.ts';
 import type { Decision, PolicySettings } from './decision.ts';
+import { DEMOTION, withoutDemotion } from './demotion.ts';
 import { decide } from './policy.ts';
 
 export interface LookSettings extends PolicySettings, EventSettings {
@@ -27,6 +30,8 @@ export interface LookSettings extends PolicySettings, EventSettings {
 
 export interface LookPorts {
   readonly clock: Clock;
+  /** Where demotions are queued. */
+  readonly jobs: Pick<Jobs, 'add'>;
   readonly agenda: Agenda;
   readonly ledgers: LedgerStore;
   readonly sessions: Sessions;
@@ -82,8 +87,8 @@ export class Looker {
     const now = clock.now();
     const next = new Map<string, number | undefined>();
     const judged = readings.flatMap((reading) => this.#judge(reading, now, next));
-    await this.#copy(judged);
-    const pending = await this.#commit(claim, judged, next);
+    const queued = await this.#queueDemotions(judged, next, now);
+    const pending = await this.#commit(claim, queued, next);
 
     const waiting = await this.#announcer.announce(pending, signal);
     for (const [user, at] of waiting) next.set(user, earlier(next.get(user), at));
@@ -108,11 +113,30 @@ export class Looker {
     }
   }
 
-  async #copy(judged: readonly Judged[]): Promise<void> {
-    const users = judged.filter(({ decision }) => decision.copy).map(({ reading }) => reading.user);
-    if (users.length === 0) return;
-    await this.#ports.sessions.copy(users);
-    this.#observe('copied', { users: users.length });
+  /** Before the commit, which notes it: a job too many does no harm. While the queue is away, all else goes on. */
+  async #queueDemotions(
+    judged: readonly Judged[],
+    next: Map<string, number | undefined>,
+    now: number,
+  ): Promise<readonly Judged[]> {
+    const users = judged
+      .filter(({ decision }) => decision.demote)
+      .map(({ reading }) => reading.user);
+    if (users.length === 0) return judged;
+    try {
+      await this.#ports.jobs.add(DEMOTION, users);
+      this.#observe('demotionsQueued', { users: users.length });
+      return judged;
+    } catch (error) {
+      this.#observe('queueAway', { reason: errorMessage(error) });
+      return judged.map((one) => {
+        if (!one.decision.demote) return one;
+        const { reading } = one;
+        const decision = withoutDemotion(one.decision, reading.ledger, now);
+        next.set(reading.user, decision.nextAt);
+        return { ...one, decision };
+      });
+    }
   }
 
   /** @returns what is pending afterwards, of the users that this claim still holds */

@@ -21,8 +21,10 @@ export interface Observations {
   readonly quarantined: Quarantined;
   /** A session is understood again. */
   readonly mended: { readonly user: string };
-  /** Sessions of others were copied before their TTL took them. */
-  readonly copied: { readonly users: number };
+  /** Demotions were queued. */
+  readonly demotionsQueued: { readonly users: number };
+  /** The queue takes no demotions; they are queued later. */
+  readonly queueAway: { readonly reason: string };
   /** Other programs' touches were armed. */
   readonly touched: { readonly users: number };
   /** Notifications arrive, or do not; undefined: this replica no longer listens. */

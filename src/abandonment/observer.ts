@@ -61,9 +61,13 @@ export function observer({ log, telemetry, health, stagesMs, askBus }: ObserverT
     help: 'Sessions put into quarantine.',
     labels: ['reason'],
   });
-  const copied = telemetry.counter({
-    name: 'rekindle_copied_total',
-    help: 'Sessions of others copied before their TTL.',
+  const demotionsQueued = telemetry.counter({
+    name: 'rekindle_demotions_queued_total',
+    help: 'Demotions that looks have queued.',
+  });
+  const queueFailures = telemetry.counter({
+    name: 'rekindle_demotion_queue_failures_total',
+    help: 'Attempts to queue demotions that the queue did not take.',
   });
   const touched = telemetry.counter({
     name: 'rekindle_touched_total',
@@ -78,6 +82,7 @@ export function observer({ log, telemetry, health, stagesMs, askBus }: ObserverT
     help: 'How long the last reconcile took.',
   });
   let busFailure: string | undefined;
+  let queueFailure: string | undefined;
   let arriving: boolean | undefined;
 
   // However the bus fails, detection goes on.
@@ -138,8 +143,15 @@ export function observer({ log, telemetry, health, stagesMs, askBus }: ObserverT
     mended: ({ user }) => {
       log.info({ user }, 'a session is understood again');
     },
-    copied: ({ users }) => {
-      copied.inc(users);
+    demotionsQueued: ({ users }) => {
+      demotionsQueued.inc(users);
+      queueFailure = undefined;
+    },
+    queueAway: ({ reason }) => {
+      queueFailures.inc();
+      if (queueFailure === undefined)
+        log.warn({ reason }, 'demotions cannot be queued; it is tried again');
+      queueFailure = reason;
     },
     touched: ({ users }) => {
       touched.inc(users);

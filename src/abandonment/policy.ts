@@ -19,7 +19,8 @@ import type { SessionFields } from '../model/session.ts';
 import type { Look, Decision, PolicySettings } from './decision.ts';
 import { close, closeEpisode, nextSequence, openEpisode } from './episode.ts';
 import { type Sighting, readFacts } from './facts.ts';
-import { planCopy, rememberSight } from './sight.ts';
+import { planDemotion } from './demotion.ts';
+import { rememberSight } from './sight.ts';
 
 const BLANK: Ledger = { activityAt: 0, sequence: 0, cart: '' };
 
@@ -59,13 +60,13 @@ export function decide(
   judgeStages(look);
   // Last, for it keeps less where no episode is open any more.
   rememberSight(look);
-  const copy = planCopy(sighting, before, draft, settings, now);
+  const demotion = planDemotion(sighting, before, draft, look.activityAt, settings, now);
   return {
     ledger: worthRecording(look, before) ? { ...draft, activityAt: look.activityAt } : undefined,
     events: look.events,
-    copy,
+    demote: demotion.queue,
     problem: undefined,
-    nextAt: earliest(nextLook(look), draft.copyAt === 0 ? undefined : draft.copyAt),
+    nextAt: earliest(nextLook(look), demotion.nextAt),
   };
 }
 
@@ -87,7 +88,8 @@ function quarantined(
 ): Decision {
   draft.problem = { reason: problem.reason, digest: sighting.digest };
   // Not understood is no reason to let it expire uncopied.
-  const copy = planCopy(sighting, before, draft, settings, now);
+  const activityAt = parseInstant(sighting.fields?.last_activity ?? '') ?? draft.activityAt;
+  const demotion = planDemotion(sighting, before, draft, Math.min(activityAt, now), settings, now);
   // Nor to forget that the user was there: later stages may be judged when the session is gone.
   const raw = sighting.fields?.last_activity;
   if (draft.episode && raw !== undefined)
@@ -99,9 +101,9 @@ function quarantined(
     // A ledger that cannot be read is not overwritten: it is the problem's evidence.
     ledger: changed && problem.reason !== 'ledger_unreadable' ? draft : undefined,
     events: [],
-    copy,
+    demote: demotion.queue,
     problem,
-    nextAt: draft.copyAt === 0 ? undefined : draft.copyAt,
+    nextAt: demotion.nextAt,
   };
 }
 

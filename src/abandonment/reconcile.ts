@@ -103,13 +103,16 @@ export async function reconcile(
 
 /** Nothing is open, nothing is to be told, and nobody was there for longer than it is to be remembered. */
 function isSpent(
-  { fields, problem, ledger, pending }: Reading,
+  { fields, problem, ledger, pending, overflow }: Reading,
   settings: PolicySettings,
   now: number,
 ): boolean {
-  if (fields ?? problem ?? ledger?.episode ?? ledger?.copyAt) return false;
+  if (fields ?? problem ?? ledger?.episode) return false;
   return (
-    ledger !== undefined && pending.length === 0 && now - ledger.activityAt > settings.ledgerTtlMs
+    ledger !== undefined &&
+    pending.length === 0 &&
+    overflow === 0 &&
+    now - ledger.activityAt > settings.ledgerTtlMs
   );
 }
 
@@ -125,7 +128,8 @@ function judge(reading: Reading, settings: PolicySettings, now: number): Judged 
   const { user, ledger, pending } = reading;
   try {
     const decision = decide(reading, ledger, settings, now);
-    const isNews = decision.ledger !== undefined || decision.events.length > 0;
+    const waits = decision.demote && reading.overflow > 0;
+    const isNews = decision.ledger !== undefined || decision.events.length > 0 || waits;
     return {
       user,
       at: isNews || pending.length > 0 ? now : decision.nextAt,

@@ -1,9 +1,8 @@
-/** What the ledger remembers of a session for the time when it is gone, and when a session of others is copied. */
+/** What the ledger remembers of a session for the time when it is gone. */
 import { HOUR_MS, SECOND_MS } from '../model/duration.ts';
 import type { Ledger } from '../model/ledger.ts';
-import { type SessionFields, parseOwnMarks } from '../model/session.ts';
-import type { Look, PolicySettings } from './decision.ts';
-import type { Sighting } from './facts.ts';
+import { snapshotOf } from '../model/session.ts';
+import type { Look } from './decision.ts';
 
 /** A later expiry is recorded when it moved by more than this part of the time left, so that a sliding TTL is not a write a look. */
 const EXPIRY_DRIFT = 1 / 16;
@@ -27,12 +26,8 @@ export function rememberSight({ facts, draft, activityAt, now, settings }: Look)
   }
 }
 
-function snapshotOf(fields: SessionFields): Record<string, string> {
-  const { last_activity: _activity, rekindle: _marks, ...kept } = fields;
-  return kept;
-}
-
-function rememberExpiry(draft: Ledger, expiresAt: number | undefined, now: number): void {
+/** Keeps what is known of the TTL, up to a drift that is no news. */
+export function rememberExpiry(draft: Ledger, expiresAt: number | undefined, now: number): void {
   if (expiresAt === undefined) {
     delete draft.expiresAt;
     return;
@@ -42,29 +37,4 @@ function rememberExpiry(draft: Ledger, expiresAt: number | undefined, now: numbe
   const noticed =
     drift < -SECOND_MS || drift > Math.max(SECOND_MS, (expiresAt - now) * EXPIRY_DRIFT);
   if (noticed) draft.expiresAt = expiresAt;
-}
-
-/**
- * Decides whether a session of others is copied now, and plans the copy in the ledger: well before its TTL, and again
- * for every TTL that it is given anew.
- */
-export function planCopy(
-  { expiresAt, fields }: Sighting,
-  before: Ledger | undefined,
-  draft: Ledger,
-  settings: PolicySettings,
-  now: number,
-): boolean {
-  if (!fields || expiresAt === undefined || parseOwnMarks(fields.rekindle)) {
-    delete draft.copyAt;
-    return false;
-  }
-  rememberExpiry(draft, expiresAt, now);
-  if (draft.copyAt === undefined || draft.expiresAt !== before?.expiresAt) {
-    const leftMs = expiresAt - now;
-    draft.copyAt = now + Math.max(leftMs - settings.demoteLeadMs, Math.floor(leftMs / 2));
-  }
-  // From then on every look copies: it comes because somebody wrote.
-  if (now >= draft.copyAt) draft.copyAt = 0;
-  return draft.copyAt === 0;
 }

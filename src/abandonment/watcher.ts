@@ -5,7 +5,6 @@
  *   looks      all replicas: claim, read, decide, commit, announce, settle
  *   full pass  after a subscription was made or lost: reconcile without pauses
  *   jobs       among all replicas: reconcile in the background, housekeeping
- *   pulse      each replica: clock, gauges, health, schedules that stopped
  */
 import { SECOND_MS } from '../model/duration.ts';
 import type { Bus } from '../ports/bus.ts';
@@ -29,8 +28,6 @@ export interface WatcherPorts extends LookPorts {
   readonly bus: Bus;
   readonly jobs: Jobs;
   readonly leases: LeaseStore;
-  /** Brings the clock into step with the store's. */
-  readonly measureClock: () => Promise<void>;
 }
 
 export interface WatcherSettings extends LookSettings {
@@ -67,7 +64,6 @@ const GATHER_MS = 5;
 /** A look that was armed for now by another process is noticed this late at the most. Idle cost: 4 claims a second and loop. */
 const IDLE_MS = 250;
 
-const PULSE_MS = 10 * SECOND_MS;
 const HOUSEKEEPING_EVERY_MS = 10 * SECOND_MS;
 const LISTENER_LEASE_MS = 10 * SECOND_MS;
 
@@ -96,10 +92,6 @@ export function createWatcher(
     },
   );
 
-  health.register('redis', async () => {
-    await ports.measureClock();
-    return { status: 'ok', detail: 'answers' };
-  });
   addGauges(ports, telemetry);
 
   const announcer = new Announcer(bus, ports.ledgers, clock, observe);
@@ -187,20 +179,8 @@ export function createWatcher(
     await bus.trim();
   });
 
-  const pulse = new Loop({
-    name: 'pulse',
-    time: clock,
-    log,
-    runOnce: async (): Promise<RunResult> => {
-      await ports.measureClock();
-      for (const name of await jobs.revive())
-        log.warn({ schedule: name }, 'a schedule had stopped; registered anew');
-      return { sleepMs: PULSE_MS };
-    },
-  });
-
   health.register('work', () => {
-    const failing = [...looks, listener, fullPass, pulse].filter(({ trouble }) => trouble);
+    const failing = [...looks, listener, fullPass].filter(({ trouble }) => trouble);
     if (failing.length === 0) return { status: 'ok', detail: 'goes on' };
     const nobodyLooks = watching.every(({ trouble }) => trouble !== undefined);
     return {
@@ -209,10 +189,6 @@ export function createWatcher(
     };
   });
 
-  const turns = serviceOf('jobs', {
-    start: () => jobs.start(),
-    stop: (signal) => jobs.stop(signal),
-  });
   const passes = serviceOf('passes', {
     quiet: async () => {
       quieting.abort();
@@ -221,7 +197,7 @@ export function createWatcher(
       quieting.abort();
     },
   });
-  return new ServiceGroup('watcher', [turns, pulse, fullPass, passes, listener, ...looks]);
+  return new ServiceGroup('watcher', [fullPass, passes, listener, ...looks]);
 }
 
 /** Asked for at each scrape, and not otherwise. */

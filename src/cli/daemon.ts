@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { runWatcher } from '../compose-watcher.ts';
+import { runDaemon } from '../compose-daemon.ts';
 import { configOf, withSettings } from './context.ts';
 
 /** `rekindle daemon` */
@@ -10,6 +10,6 @@ export function daemonCommand(): Command {
     .addHelpText('after', '\nExample:\n  REDIS_URL=redis://cache:6379 rekindle daemon');
   withSettings(command);
   return command.action(async () => {
-    process.exitCode = await runWatcher(configOf(command));
+    process.exitCode = await runDaemon(configOf(command));
   });
 }

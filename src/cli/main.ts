@@ -13,6 +13,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   subscribe: async () => (await import('./subscribe.ts')).subscribeCommand(),
   inspect: async () => (await import('./inspect.ts')).inspectCommand(),
   reconcile: async () => (await import('./reconcile.ts')).reconcileCommand(),
+  demote: async () => (await import('./demote.ts')).demoteCommand(),
+  erase: async () => (await import('./erase.ts')).eraseCommand(),
   quarantine: async () => (await import('./quarantine.ts')).quarantineCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
   config: async () => (await import('./config.ts')).configCommand(),

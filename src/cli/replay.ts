@@ -63,6 +63,13 @@ export function replayCommand(): Command {
         announced: report.announced,
         cancelled: report.cancelled,
         looks: report.looks,
+        resumed: report.resumed,
+        received: report.account.received,
+        in_hot: report.account.hotOnly,
+        in_warm: report.account.warmOnly,
+        in_both: report.account.both,
+        missing: report.account.missing,
+        repeated: report.account.repeated,
         seconds: Math.round(performance.now() - startedAt) / 1_000,
       };
       if (json) printJson(summary);

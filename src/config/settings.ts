@@ -142,6 +142,36 @@ export const SETTINGS = {
     'Messages that a session keeps in its window.',
   ),
 
+  demoteConcurrency: setting(
+    'REKINDLE_DEMOTE_CONCURRENCY',
+    '16',
+    forms.wholeNumber(1, 1_000),
+    'Sessions that one demoter takes to warm at once.',
+  ),
+  demotePerSecond: optional(
+    'REKINDLE_DEMOTE_RATE',
+    forms.wholeNumber(1, 1_000_000),
+    'Sessions that all demoters together take to warm in a second; default: as many as they can.',
+  ),
+  tombstoneTtlMs: setting(
+    'REKINDLE_TOMBSTONE_TTL',
+    '30d',
+    forms.duration(1),
+    'How long after an erasure late writers are refused what happened before it.',
+  ),
+  warm: setting('REKINDLE_WARM', 'sqlite', forms.oneOf('sqlite'), 'Where demoted sessions go.'),
+  warmTtlMs: optional(
+    'REKINDLE_WARM_TTL',
+    forms.duration(SECOND_MS),
+    'How long after it was last written a warm entry may be dropped, whatever became of it; default: never.',
+  ),
+  dataDir: setting(
+    'REKINDLE_DATA_DIR',
+    'data',
+    forms.text,
+    'Folder of the files that Rekindle keeps; made if need be.',
+  ),
+
   stagesMs: setting(
     'REKINDLE_STAGES',
     '30m,20h,72h',

@@ -41,7 +41,7 @@ export function said(raw: string): Said {
     message,
     named,
     identity: named ? digest(`${message.id}\0${message.role}\0${contentOf(message)}`) : digest(raw),
-    at: instantOf(message['at'] ?? message['timestamp']),
+    at: instantOf(message.at ?? message['timestamp']),
   };
 }
 
@@ -148,7 +148,7 @@ function chained(chain: string, messages: readonly Said[]): string {
   return messages.reduce((before, { identity }) => digest(before + identity), chain);
 }
 
-export function segmentId(epoch: number, number: number): string {
+function segmentId(epoch: number, number: number): string {
   return `segment/${epoch}/${number}`;
 }
 
@@ -215,7 +215,13 @@ export function segmentEntry(segment: Segment, about: Attributes, now: number): 
 }
 
 /** @throws if the entry is no segment */
-export function parseSegment({ memoryId, agentId, attributes, payload, stepNumber }: Entry): Segment {
+export function parseSegment({
+  memoryId,
+  agentId,
+  attributes,
+  payload,
+  stepNumber,
+}: Entry): Segment {
   const raws: unknown = JSON.parse(payload ?? 'null');
   const { epoch, total, chain } = attributes;
   const right =

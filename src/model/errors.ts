@@ -20,6 +20,15 @@ export class BusUnavailableError extends Error {
   }
 }
 
+/** What was to be written happened before its user was erased. Never retried. */
+export class UserErasedError extends Error {
+  override readonly name = 'UserErasedError';
+
+  constructor() {
+    super('the user was erased since: nothing from before is written any more');
+  }
+}
+
 /** The warm tier cannot serve now: away, locked, full, throttled. Nothing was lost; try again. */
 export class WarmUnavailableError extends Error {
   override readonly name = 'WarmUnavailableError';

@@ -15,8 +15,8 @@ export interface Ledger {
   orderAt?: number;
   /** When Redis will drop the session, as last seen; absent: never. */
   expiresAt?: number;
-  /** When to copy a foreign session before its TTL takes it; 0 once that is done for `expiresAt`. */
-  copyAt?: number;
+  /** The demotion that is due next, and since when it stands in the queue; of a session of ours noted once it is. */
+  demotion?: Demotion;
   /** What later stages need when the session is gone: raw fields of the hash. */
   snapshot?: Readonly<Record<string, string>>;
   /** A `last_activity` in the future counts as the instant it was first seen. */
@@ -46,6 +46,11 @@ export interface Stage {
   readonly as: (typeof JUDGED)[number];
 }
 
+export interface Demotion {
+  readonly dueAt: number;
+  readonly queuedAt?: number;
+}
+
 export type CloseReason = (typeof CLOSE_REASONS)[number];
 
 const JUDGED = ['a', 's'] as const;
@@ -56,15 +61,16 @@ const CLOSE_REASONS = ['ordered', 'emptied', 'opted_out', 'ended', 'cooled_down'
  * counted from the latest activity, and without what follows from the rest. That is 60 bytes where names and full
  * instants were 140.
  *
- *   [activityAt, sequence, cart, episode, lastEpisode, closed, orderAt, expiresAt, copyAt, snapshot, future, problem]
+ *   [activityAt, sequence, cart, episode, lastEpisode, closed, orderAt, expiresAt, demotion, snapshot, future, problem]
  *   episode: [openedAt, [[n, at, as], …], life, [n, activityAt] outstanding, closesAt]
  *   closed:  [at, why, life]
+ *   demotion: [dueAt, queuedAt]
  */
 type Stored = readonly unknown[];
 
 /** Equal ledgers give equal texts, in whatever order they were put together. */
 export function encodeLedger(ledger: Ledger): string {
-  const { activityAt: base, episode, closed, future, problem, copyAt } = ledger;
+  const { activityAt: base, episode, closed, future, problem, demotion } = ledger;
   const since = (at: number | undefined): number | null => (at === undefined ? null : at - base);
   return JSON.stringify(
     withoutTail([
@@ -83,8 +89,7 @@ export function encodeLedger(ledger: Ledger): string {
       closed && withoutTail([closed.at - base, closed.why, since(closed.life)]),
       since(ledger.orderAt),
       since(ledger.expiresAt),
-      // 0 says that the copy is done; no instant is.
-      copyAt === 0 ? 'done' : since(copyAt),
+      demotion && withoutTail([demotion.dueAt - base, since(demotion.queuedAt)]),
       ledger.snapshot,
       future && [future.raw, future.seenAt - base],
       problem && [problem.reason, problem.digest],
@@ -103,8 +108,18 @@ export function decodeLedger(text: string): Ledger | undefined {
 
 /** By hand, for a schema library took 5 % of a drain's client time. @throws if it is no ledger */
 function named(stored: unknown): Ledger {
-  const [base, sequence, cart, episode, lastEpisode, closed, orderAt, expiresAt, copyAt, ...rest] =
-    list(stored);
+  const [
+    base,
+    sequence,
+    cart,
+    episode,
+    lastEpisode,
+    closed,
+    orderAt,
+    expiresAt,
+    demotion,
+    ...rest
+  ] = list(stored);
   const [snapshot, future, problem] = rest;
   const activityAt = number(base);
   const at = (since: unknown): number => activityAt + number(since);
@@ -128,7 +143,10 @@ function named(stored: unknown): Ledger {
   }
   if (orderAt != null) ledger.orderAt = at(orderAt);
   if (expiresAt != null) ledger.expiresAt = at(expiresAt);
-  if (copyAt != null) ledger.copyAt = copyAt === 'done' ? 0 : at(copyAt);
+  if (demotion != null) {
+    const [dueAt, queuedAt] = list(demotion);
+    ledger.demotion = { dueAt: at(dueAt), ...(queuedAt != null && { queuedAt: at(queuedAt) }) };
+  }
   if (snapshot != null) ledger.snapshot = texts(snapshot);
   if (future != null) {
     const [raw, seenAt] = list(future);

@@ -1,5 +1,6 @@
 import type { Cart } from './cart.ts';
-import { LATEST_ISO_MS } from './instant.ts';
+import { LATEST_ISO_MS, parseInstant } from './instant.ts';
+import type { Ledger } from './ledger.ts';
 import type { Message } from './message.ts';
 
 /**
@@ -69,6 +70,42 @@ export function parseOwnMarks(text: string | undefined): OwnMarks | undefined {
     cartAddedAt: positive(match[4]),
     cartDigest: match[5] ?? '',
   };
+}
+
+/** What later stages need of the fields once the session is gone; for the ledger. */
+export function snapshotOf(
+  fields: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const name of POLICY_FIELDS) {
+    const value = fields[name];
+    if (value !== undefined && name !== 'last_activity' && name !== 'rekindle') kept[name] = value;
+  }
+  return kept;
+}
+
+/**
+ * When the logical life of a session of ours ends: when it was ended, else so long after the last activity, or after it was
+ * opened where nothing was the user's own doing.
+ *
+ * @param activityAt latest activity as a look counts it; 0: none yet
+ */
+export function logicalEnd(marks: OwnMarks, activityAt: number, hotTtlMs: number): number {
+  return marks.endedAt ?? (activityAt || marks.epoch) + hotTtlMs;
+}
+
+/** The same of a session as it stands; undefined: others' end by their TTL alone. */
+export function endOfSession(
+  fields: Readonly<Record<string, string>>,
+  ledger: Pick<Ledger, 'future'> | undefined,
+  hotTtlMs: number,
+): number | undefined {
+  const marks = parseOwnMarks(fields['rekindle']);
+  if (!marks) return undefined;
+  const raw = fields['last_activity'] ?? '';
+  const { future } = ledger ?? {};
+  const activityAt = future?.raw === raw ? future.seenAt : parseInstant(raw);
+  return logicalEnd(marks, activityAt ?? 0, hotTtlMs);
 }
 
 /** Consent to be contacted, as the session's `consent` field holds it. */

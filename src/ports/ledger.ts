@@ -13,9 +13,11 @@ export interface Reading {
   readonly problem: Problem | undefined;
   /** When the store will drop the session; undefined: never. */
   readonly expiresAt: number | undefined;
+  /** Messages that the window pushed out and that wait to be taken to warm. */
+  readonly overflow: number;
   /** NaN: nobody knows when, for somebody spoilt it. */
   readonly optedOutAt: number | undefined;
-  /** Digest of all of the above but `expiresAt`. */
+  /** Digest of all of the above but `expiresAt` and `overflow`. */
   readonly digest: string;
   readonly ledger: Ledger | undefined;
   /** Version of the ledger; '' when there is none. */
@@ -70,7 +72,7 @@ export interface LedgerStore {
    */
   forget(readings: readonly Reading[]): Promise<number>;
 
-  /** The users that have a ledger, a page at a time; a user may be named twice. */
+  /** The users that have a ledger or an overflow, a page at a time; a user may be named twice. */
   scan(
     cursor: string,
   ): Promise<{ readonly cursor: string | undefined; readonly users: readonly string[] }>;

@@ -28,7 +28,10 @@ export interface SessionWrite {
 
 /** Hot sessions: written by the library or by others, watched by us. */
 export interface Sessions {
-  /** Applies one write atomically, in the order of calls for one user. Rejects with what is wrong with the stored keys. */
+  /**
+   * Applies one write atomically, in the order of calls for one user. Rejects with what is wrong with the stored keys, and
+   * with a UserErasedError what happened before the user was erased.
+   */
   write(write: SessionWrite): Promise<void>;
 
   /**
@@ -39,9 +42,6 @@ export interface Sessions {
 
   /** Arms each user as its `last_activity` demands: for sessions that others wrote. */
   armTouched(users: readonly string[], now: number): Promise<void>;
-
-  /** Copies session and messages of each user to keys of ours, where their TTL does not take them. */
-  copy(users: readonly string[]): Promise<void>;
 
   /** The users that have a session, a page at a time; a user may be named twice. Ids that cannot be one are given apart. */
   scan(cursor: string): Promise<SessionPage>;

@@ -56,7 +56,7 @@ export interface EntryFilter {
   readonly attributes?: readonly AttributeTest[];
 }
 
-export type EntryOrder = 'newest' | 'oldest' | 'important' | 'step';
+export type EntryOrder = 'newest' | 'oldest' | 'important' | 'step' | 'last step';
 
 export interface PageRequest {
   /** At most so many, 1 to `PAGE_MAX`. */

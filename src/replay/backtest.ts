@@ -132,7 +132,8 @@ class Trial {
       stagesMs: [idleMs],
       cooldownMs: options.cooldownMs ?? DEFAULT_COOLDOWN_MS,
       minCartValue: 0,
-      // For sessions of others; here the library writes them. And nobody reconciles.
+      // Nothing is demoted here, and nobody reconciles.
+      hotTtlMs: Infinity,
       demoteLeadMs: 0,
       ledgerTtlMs: Infinity,
     };

@@ -7,11 +7,20 @@ import type { AnyEvent } from '../model/event.ts';
 import type { Looker } from '../abandonment/look.ts';
 import type { Sessions } from '../ports/sessions.ts';
 import type { Bus } from '../ports/bus.ts';
+import type { SessionRecords } from '../ports/records.ts';
+import type { WarmStore } from '../ports/warm.ts';
+import type { Promoter } from '../tiers/promote.ts';
+import { type Account, accountFor } from './account.ts';
 import type { ShopEvent } from './shop-event.ts';
 import { VisitorCart, sessionWrite } from './visitor.ts';
 
 export interface ReplayPorts {
   readonly sessions: Sessions;
+  readonly records: SessionRecords;
+  readonly warm: WarmStore;
+  readonly promoter: Promoter;
+  /** Logical life of a session after its last activity. */
+  readonly hotTtlMs: number;
   readonly bus: Bus;
   readonly looker: Looker;
   readonly jobs: TimedJobs;
@@ -34,7 +43,13 @@ export interface ReplayReport {
   readonly announced: number;
   readonly cancelled: number;
   readonly looks: number;
+  /** Sessions that were brought back from warm. */
+  readonly resumed: number;
+  /** In which tier each event is found at the end. */
+  readonly account: Account;
 }
+
+const NOTHING = { events: 0, from: 0, to: 0, received: 0, announced: 0, cancelled: 0, resumed: 0 };
 
 /** Events a subscriber is given at a time. */
 const RECEIVE_BATCH = 500;
@@ -59,10 +74,12 @@ export class Replay {
 
   /** @param events by time; those of the same instant in the order in which they happened */
   async run(events: AsyncIterable<ShopEvent>): Promise<ReplayReport> {
-    const { sessions, bus, clock, jobs } = this.#ports;
+    const { sessions, bus, clock, jobs, promoter, hotTtlMs } = this.#ports;
     const subscription = await bus.subscribe({ group: 'replay' });
-    const counts = { events: 0, from: 0, to: 0, received: 0, announced: 0, cancelled: 0 };
+    const counts = { ...NOTHING };
     const carts = new Map<string, VisitorCart>();
+    const said = new Map<string, string[]>();
+    const lastAt = new Map<string, number>();
     const drain = async (unreadMax: number): Promise<void> => {
       while (this.#published() - counts.received > unreadMax) {
         for (const delivery of await subscription.receive(RECEIVE_BATCH, RECEIVE_WAIT_MS)) {
@@ -84,10 +101,19 @@ export class Replay {
         await this.#advanceTo(event.at);
         let cart = carts.get(event.user);
         if (!cart) carts.set(event.user, (cart = new VisitorCart()));
+        const ids = said.get(event.user) ?? [];
+        said.set(event.user, ids);
+        // As an application does whose user comes back.
+        const awayMs = event.at - (lastAt.get(event.user) ?? event.at);
+        lastAt.set(event.user, event.at);
+        if (awayMs >= hotTtlMs && (await promoter.resume(event.user, event.at)) === 'warm')
+          counts.resumed += 1;
         const change = cart.apply(event);
-        await sessions.write(sessionWrite(event, change, cart));
-        await this.#look();
         counts.events += 1;
+        const id = `event ${counts.events}`;
+        ids.push(id);
+        await sessions.write(sessionWrite(event, change, cart, id));
+        await this.#look();
         counts.to = event.at;
         await drain(UNREAD_MAX);
       }
@@ -96,7 +122,8 @@ export class Replay {
       await subscription.close();
     }
     const { received: _received, ...rest } = counts;
-    return { ...rest, visitors: carts.size, looks: this.#looks };
+    const account = await accountFor(this.#ports, said);
+    return { ...rest, visitors: carts.size, looks: this.#looks, account };
   }
 
   /** Lets everything happen that is due up to `at`, each at its own instant. */

@@ -56,6 +56,7 @@ export class SimulatedSession {
         rekindle: marks.join(';'),
       },
       expiresAt: now + EXPIRES_IN_MS,
+      overflow: 0,
       optedOutAt: undefined,
       // Tells apart what is in quarantine; nothing that is written here can be.
       digest: '',

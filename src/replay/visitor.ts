@@ -80,16 +80,23 @@ export class VisitorCart {
   }
 }
 
-/** The write that an application makes when `event` has done `change` to `cart`. */
+/**
+ * The write that an application makes when `event` has done `change` to `cart`.
+ * @param id of the message that tells of the event
+ */
 export function sessionWrite(
   event: ShopEvent,
   change: CartChange | undefined,
   cart: VisitorCart,
+  id: string,
 ): SessionWrite {
+  const { kind, item, at } = event;
+  const content = item === undefined ? kind : `${kind} ${item}`;
   return {
     user: event.user,
     at: event.at,
     activity: true,
+    messages: [JSON.stringify({ role: kind === 'message' ? 'user' : 'event', content, id, at })],
     ...(change && { cart: { json: cart.json, digest: cart.digest } }),
     ...(change === 'ordered' && {
       ordered: true,

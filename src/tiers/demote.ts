@@ -185,10 +185,24 @@ export class Demoter {
     const segments = appended(user, epoch, last?.segment, fresh);
     const writes = segments.map((segment) => {
       const filledUp = segment.number === before?.segment.number;
-      return this.#writeOf(segmentEntry(segment, about, now), filledUp ? before.stored : undefined, now);
+      return this.#writeOf(
+        segmentEntry(segment, about, now),
+        filledUp ? before.stored : undefined,
+        now,
+      );
     });
-    const header = headerOf(snapshot, epoch, segments.at(-1) ?? before?.segment, standing?.header, now);
-    const entry = headerEntry({ ...header, lastSegment: segments.at(-1)?.number ?? last?.segment.number ?? 0 }, about, now);
+    const header = headerOf(
+      snapshot,
+      epoch,
+      segments.at(-1) ?? before?.segment,
+      standing?.header,
+      now,
+    );
+    const entry = headerEntry(
+      { ...header, lastSegment: segments.at(-1)?.number ?? last?.segment.number ?? 0 },
+      about,
+      now,
+    );
     const isNews = !standing || !sameEntry(entry, standing.stored.entry);
     // Last, so that it never tells of what does not stand.
     const headerWrite = isNews ? [this.#writeOf(entry, standing?.stored, now)] : [];
@@ -366,7 +380,10 @@ function latestOf(
 ): number {
   const activityAt = parseInstant(fields['last_activity'] ?? '') ?? 0;
   const said = (end?.messages ?? []).map(({ at }) => at ?? 0);
-  const latest = Math.max(standing?.latestAt ?? 0, ...[activityAt, ...said].map((at) => (at > now ? now : at)));
+  const latest = Math.max(
+    standing?.latestAt ?? 0,
+    ...[activityAt, ...said].map((at) => (at > now ? now : at)),
+  );
   return latest > 0 ? latest : now;
 }
 

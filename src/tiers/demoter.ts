@@ -29,6 +29,8 @@ export interface DemoterTools {
   readonly health: Health;
   /** Told of each session that was taken to warm. */
   readonly onDemoted?: (user: string, demotion: Demotion) => void;
+  /** Told of each run that failed. */
+  readonly onFailed?: (user: string, error: unknown) => void;
 }
 
 type Demotion = Awaited<ReturnType<Demoter['demote']>>;
@@ -64,6 +66,7 @@ export function createDemoter(
         tools.onDemoted?.(user, demotion);
       } catch (error) {
         count.inc({ outcome: 'failed' });
+        tools.onFailed?.(user, error);
         throw error;
       }
     },

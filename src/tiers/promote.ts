@@ -33,7 +33,11 @@ export type ResumedFrom = 'warm' | 'hot' | 'nothing';
 const RESUMED_FROM = 'resumed_from';
 
 /** What tells of the session's own activity and window: the one that follows has its own. */
-const OF_THE_SESSION: ReadonlySet<string> = new Set(['last_activity', 'rekindle', 'context_tokens']);
+const OF_THE_SESSION: ReadonlySet<string> = new Set([
+  'last_activity',
+  'rekindle',
+  'context_tokens',
+]);
 
 /** How often a demotion in between may make it begin anew. */
 const ATTEMPTS_MAX = 10;
@@ -43,11 +47,7 @@ export class Promoter {
   readonly #demoter: Pick<Demoter, 'demote'>;
   readonly #settings: PromoteSettings;
 
-  constructor(
-    ports: PromotePorts,
-    demoter: Pick<Demoter, 'demote'>,
-    settings: PromoteSettings,
-  ) {
+  constructor(ports: PromotePorts, demoter: Pick<Demoter, 'demote'>, settings: PromoteSettings) {
     this.#ports = ports;
     this.#demoter = demoter;
     this.#settings = settings;

@@ -100,7 +100,12 @@ describe('a session of others', () => {
       cart: JSON.stringify([SHIRT, SHOES]),
       colour: 'red',
     });
-    await world.pushes('ann', '{"role":"user","content":"hi"}', 'no message', '{"role":"user","content":"hi"}');
+    await world.pushes(
+      'ann',
+      '{"role":"user","content":"hi"}',
+      'no message',
+      '{"role":"user","content":"hi"}',
+    );
     await raw.pexpire(keys.session('ann'), 2 * HOUR_MS);
     await world.hot.sessions.armTouched(['ann'], world.now);
     await world.liveUntil(world.now);
@@ -132,9 +137,15 @@ describe('a session of others', () => {
   test('that is one text is copied message by message', async () => {
     const { raw, keys } = world.hot;
     await raw.hset(keys.session('ann'), { last_activity: formatInstant(START) });
-    await raw.set(keys.messages('ann'), '[{"role":"user","content":"a"},{"role":"user","content":"b"}]');
+    await raw.set(
+      keys.messages('ann'),
+      '[{"role":"user","content":"a"},{"role":"user","content":"b"}]',
+    );
     await world.demoter.demote('ann');
-    await raw.set(keys.messages('ann'), '[{"role":"user","content":"b"},{"role":"user","content":"c"}]');
+    await raw.set(
+      keys.messages('ann'),
+      '[{"role":"user","content":"b"},{"role":"user","content":"c"}]',
+    );
     await world.demoter.demote('ann');
     expect(await world.inWarm('ann')).toEqual([
       '{"role":"user","content":"a"}',

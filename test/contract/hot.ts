@@ -1322,42 +1322,6 @@ export function hotContract(
     }
   });
 
-  describe(`${name}: copying sessions of others`, () => {
-    test('session and messages are kept where their TTL does not take them', async () => {
-      const hot = await makeHot({ keptMs: DAY_MS });
-      await hot.raw.hset(hot.keys.session('ann'), { cart: '[]', colour: 'red' });
-      await hot.raw.rpush(hot.keys.messages('ann'), 'a', 'b');
-      await hot.raw.pexpire(hot.keys.session('ann'), MINUTE_MS);
-      await hot.sessions.copy(['ann', 'nobody']);
-      await hot.sessions.copy([]);
-      expect(await hot.raw.hgetall(hot.keys.keptSession('ann'))).toEqual({
-        cart: '[]',
-        colour: 'red',
-      });
-      expect(await hot.raw.lrange(hot.keys.keptMessages('ann'))).toEqual(['a', 'b']);
-      for (const key of [hot.keys.keptSession('ann'), hot.keys.keptMessages('ann')]) {
-        expectWithin(await hot.raw.pttl(key), DAY_MS, SECOND_MS);
-      }
-      expectWithin(await hot.raw.pttl(hot.keys.session('ann')), MINUTE_MS, SECOND_MS);
-    });
-
-    test('a later copy takes the place of the earlier', async () => {
-      const hot = await makeHot();
-      await hot.raw.hset(hot.keys.session('ann'), { topic: 'x' });
-      await hot.sessions.copy(['ann']);
-      await hot.raw.hset(hot.keys.session('ann'), { topic: 'y' });
-      await hot.sessions.copy(['ann']);
-      expect(await hot.raw.hgetall(hot.keys.keptSession('ann'))).toEqual({ topic: 'y' });
-    });
-
-    test('copies are no sessions', async () => {
-      const hot = await makeHot();
-      await hot.raw.hset(hot.keys.session('ann'), { topic: 'x' });
-      await hot.sessions.copy(['ann']);
-      expect(await allOf((cursor) => hot.sessions.scan(cursor))).toEqual(new Set(['ann']));
-    });
-  });
-
   describe(`${name}: going over all sessions`, () => {
     test('finds every user, and keys of ours are no sessions', async () => {
       const hot = await makeHot({ template: '<user_id>:s', prefix: 'rk' });

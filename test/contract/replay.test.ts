@@ -59,7 +59,7 @@ async function expectSame(path: string, idle: string, idleMs: number): Promise<n
   return announced.length;
 }
 
-describe('a clickstream that was made up', () => {
+describe('a clickstream that was made up', { timeout: 60_000 }, () => {
   let folder = '';
   let path = '';
 

@@ -299,7 +299,7 @@ export function warmContract(name: string, harness: () => WarmHarness): void {
       ]);
     });
 
-    test.each(['newest', 'oldest', 'important', 'step'] as const)(
+    test.each(['newest', 'oldest', 'important', 'step', 'last step'] as const)(
       'pages ordered %s hold each entry once, ties too, whatever their size',
       async (order) => {
         const warm = await open();

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { flushCompileCache } from 'node:module';
-import { composeWatcher } from '../../src/compose-watcher.ts';
+import { composeDaemon } from '../../src/compose-daemon.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { runMain } from '../../src/runtime/main.ts';
@@ -18,7 +18,8 @@ await runMain(async () => {
   const point = process.env['KILL_POINT'];
   const config = loadConfig();
   const log = createLogger({ level: config.logLevel });
-  const service = await composeWatcher(config, {
+  const service = await composeDaemon(config, {
+    workers: ['watcher'],
     log,
     decorate: (ports) =>
       point === undefined ? ports : withKillPoint(ports, JSON.parse(point) as KillPoint),

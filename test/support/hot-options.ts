@@ -13,7 +13,6 @@ export interface HotOptions {
   readonly ttlMs: number;
   readonly window: number;
   readonly demoteLeadMs: number;
-  readonly keptMs: number;
   readonly manage: boolean;
   readonly leaseMs: number;
   readonly leaseMarginMs: number;
@@ -28,7 +27,6 @@ export const HOT_DEFAULTS: HotOptions = {
   ttlMs: 8 * DAY_MS,
   window: 10,
   demoteLeadMs: HOUR_MS,
-  keptMs: 7 * DAY_MS,
   manage: false,
   leaseMs: 30 * SECOND_MS,
   leaseMarginMs: 3 * SECOND_MS,

@@ -32,6 +32,11 @@ export interface Application {
 export class LookWorld {
   readonly clock = new VirtualClock(START);
   readonly bus = new FakeBus();
+  /** Users whose demotion was queued, in order. */
+  readonly demotions: string[] = [];
+  readonly jobs: LookPorts['jobs'] = {
+    add: async (_queue, users) => void this.demotions.push(...users),
+  };
   readonly hot: Hot;
   readonly settings: LookSettings;
   readonly faults: { user: string; error: unknown }[] = [];
@@ -71,7 +76,7 @@ export class LookWorld {
 
   /** A worker of its own; `wrap` may put faults into its ports. */
   newLooker(wrap: (ports: WorldPorts) => WorldPorts = (ports) => ports): Looker {
-    const ports = wrap({ ...this.hot, clock: this.clock, bus: this.bus });
+    const ports = wrap({ ...this.hot, clock: this.clock, bus: this.bus, jobs: this.jobs });
     const announcer = new Announcer(ports.bus, ports.ledgers, this.clock, this.observe);
     return new Looker(ports, announcer, this.settings, this.observe, (user, error) => {
       this.faults.push({ user, error });

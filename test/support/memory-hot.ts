@@ -284,14 +284,6 @@ class MemorySessions implements Sessions {
     return Math.floor(Math.min(countedAt + thresholdMs, copyAt));
   }
 
-  async copy(users: readonly string[]): Promise<void> {
-    for (const user of users) {
-      const { keptMs } = this.#options;
-      this.#store.copy(this.#keys.session(user), this.#keys.keptSession(user), keptMs);
-      this.#store.copy(this.#keys.messages(user), this.#keys.keptMessages(user), keptMs);
-    }
-  }
-
   async scan(): Promise<SessionPage> {
     const users: string[] = [];
     const impossible: ImpossibleUser[] = [];

@@ -76,6 +76,7 @@ export class MemoryLedgers implements LedgerStore {
       ...sight,
       problem: ledgerType !== 'none' && !stored ? UNREADABLE : problem,
       expiresAt: endsAt === undefined ? undefined : now + endsAt - this.#now(),
+      overflow: this.#store.list(this.#keys.overflow(user)).length,
       ledger: stored?.ledger,
       version: text?.slice(0, 8) ?? '',
       pending: stored?.pending ?? [],
@@ -192,7 +193,8 @@ export class MemoryLedgers implements LedgerStore {
   async scan(): Promise<{ cursor: string | undefined; users: readonly string[] }> {
     const users: string[] = [];
     for (const key of this.#store.keys()) {
-      if (key.startsWith(this.#keys.ledger(''))) users.push(this.#keys.ledgerUser(key));
+      const user = this.#keys.recordUser(key);
+      if (user !== undefined) users.push(user);
     }
     return { cursor: undefined, users };
   }

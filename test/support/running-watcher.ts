@@ -1,4 +1,4 @@
-import { composeWatcher } from '../../src/compose-watcher.ts';
+import { composeDaemon } from '../../src/compose-daemon.ts';
 import { type Hot, openBus, openHot } from '../../src/compose.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
 import type { AnyEvent } from '../../src/model/event.ts';
@@ -26,7 +26,7 @@ export class RunningWatcher implements AsyncDisposable {
     const logger = recordingLogger();
     const hot = await openHot(config);
     opened.defer(() => hot.close());
-    const daemon = await composeWatcher(config, { log: logger.log });
+    const daemon = await composeDaemon(config, { log: logger.log, workers: ['watcher'] });
     opened.defer(() => daemon.stop(AbortSignal.timeout(10_000)));
     const watcher = new RunningWatcher(hot, logger, opened.move());
     watcher.#opened.use(await watcher.#subscribe(config));

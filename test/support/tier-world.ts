@@ -7,7 +7,7 @@ import type { SessionRecords } from '../../src/ports/records.ts';
 import type { WarmStore } from '../../src/ports/warm.ts';
 import { type DemotePorts, Demoter } from '../../src/tiers/demote.ts';
 import { Promoter } from '../../src/tiers/promote.ts';
-import { LookWorld, type WorldPorts } from './look-world.ts';
+import { LookWorld } from './look-world.ts';
 import { redisHot } from './redis-hot.ts';
 import type { TestRedis } from './redis-server.ts';
 import { HOT_DEFAULTS } from './hot-options.ts';
@@ -92,5 +92,3 @@ export class TierWorld extends LookWorld implements AsyncDisposable {
     await this.warm.close();
   }
 }
-
-export type { WorldPorts };

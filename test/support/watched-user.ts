@@ -13,6 +13,7 @@ export const POLICY: PolicySettings = {
   stagesMs: [30 * MINUTE_MS, 20 * HOUR_MS, 72 * HOUR_MS],
   cooldownMs: 7 * DAY_MS,
   minCartValue: 0,
+  hotTtlMs: Infinity,
   demoteLeadMs: HOUR_MS,
   ledgerTtlMs: 90 * DAY_MS,
 };
@@ -25,6 +26,7 @@ export class WatchedUser {
   fields: SessionFields | undefined;
   problem: Sighting['problem'];
   expiresAt: number | undefined;
+  overflow = 0;
   optedOutAt: number | undefined;
   ledger: Ledger | undefined;
   settings: PolicySettings = POLICY;
@@ -66,8 +68,9 @@ export class WatchedUser {
   }
 
   sighting(): Sighting {
-    const { fields, problem, expiresAt, optedOutAt } = this;
-    return { fields, problem, expiresAt, optedOutAt, digest: JSON.stringify([fields, problem]) };
+    const { fields, problem, expiresAt, overflow, optedOutAt } = this;
+    const digest = JSON.stringify([fields, problem]);
+    return { fields, problem, expiresAt, overflow, optedOutAt, digest };
   }
 
   get nextAt(): number | undefined {

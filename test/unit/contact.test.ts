@@ -124,6 +124,7 @@ function factsOf(fields: SessionFields): Facts {
     {
       fields: { last_activity: '1800000000', ...fields },
       expiresAt: undefined,
+      overflow: 0,
       optedOutAt: undefined,
       digest: '',
     },

@@ -112,6 +112,7 @@ function announcement(cart: string, fields: Readonly<Record<string, string>> = {
   const sighting = {
     fields: { last_activity: String(NOW / 1_000 - 1_800), cart, ...fields },
     expiresAt: undefined,
+    overflow: 0,
     optedOutAt: undefined,
     digest: '',
   };

@@ -23,6 +23,7 @@ function abandoned(fields: SessionFields): EventDraft {
   const sight = {
     fields: { last_activity: '1800000000', ...fields },
     expiresAt: undefined,
+    overflow: 0,
     optedOutAt: undefined,
   };
   const read = readFacts({ ...sight, digest: '' }, undefined, T);

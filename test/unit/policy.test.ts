@@ -613,11 +613,11 @@ describe('a session of others with a TTL', () => {
     const user = new WatchedUser().acts(T);
     user.expiresAt = T + DAY_MS;
     user.look(T);
-    expect(user.last?.copy).toBe(false);
+    expect(user.last?.demote).toBe(false);
     user.look(S0);
     expect(user.nextAt).toBe(T + DAY_MS - HOUR_MS);
     user.look(T + DAY_MS - HOUR_MS);
-    expect(user.last?.copy).toBe(true);
+    expect(user.last?.demote).toBe(true);
     expect(user.nextAt).toBeUndefined();
   });
 
@@ -627,7 +627,7 @@ describe('a session of others with a TTL', () => {
     user.look(T);
     expect(user.nextAt).toBe(T + 5 * MINUTE_MS);
     user.look(T + 5 * MINUTE_MS);
-    expect(user.last?.copy).toBe(true);
+    expect(user.last?.demote).toBe(true);
   });
 
   test('is copied again by every look until it is given another', () => {
@@ -636,10 +636,10 @@ describe('a session of others with a TTL', () => {
     user.look(T);
     user.look(T + 5 * MINUTE_MS);
     user.acts(T + 6 * MINUTE_MS).look(T + 6 * MINUTE_MS);
-    expect(user.last?.copy).toBe(true);
+    expect(user.last?.demote).toBe(true);
     user.expiresAt = T + HOUR_MS;
     user.look(T + 7 * MINUTE_MS);
-    expect(user.last?.copy).toBe(false);
+    expect(user.last?.demote).toBe(false);
     expect(user.nextAt).toBeLessThan(T + HOUR_MS);
   });
 
@@ -649,7 +649,7 @@ describe('a session of others with a TTL', () => {
     user.look(T);
     expect(user.nextAt).toBe(T + 5 * MINUTE_MS);
     user.look(T + 5 * MINUTE_MS);
-    expect(user.last).toMatchObject({ copy: true, problem: { reason: 'last_activity_invalid' } });
+    expect(user.last).toMatchObject({ demote: true, problem: { reason: 'last_activity_invalid' } });
   });
 
   test('is copied though somebody wrote into the library’s own field', () => {
@@ -657,17 +657,17 @@ describe('a session of others with a TTL', () => {
     user.expiresAt = T + 10 * MINUTE_MS;
     user.look(T + 5 * MINUTE_MS);
     user.look(T + 8 * MINUTE_MS);
-    expect(user.last?.copy).toBe(true);
+    expect(user.last?.demote).toBe(true);
   });
 
   test('is not copied when it is ours, or has none', () => {
     const ours = new WatchedUser().actsThroughLibrary(T, T, T, SHIRT);
     ours.expiresAt = T + MINUTE_MS;
     ours.look(T + 50 * SECOND_MS);
-    expect(ours.last?.copy).toBe(false);
+    expect(ours.last?.demote).toBe(false);
     const forEver = new WatchedUser().acts(T, SHIRT);
     forEver.look(T);
-    expect(forEver.last?.copy).toBe(false);
+    expect(forEver.last?.demote).toBe(false);
   });
 });
 

@@ -64,7 +64,7 @@ test('its texts are those of the cart as it is', () => {
 
 test('each event is one write of the application: activity, the cart when it changed, and orders', () => {
   const cart = new VisitorCart();
-  const write = (event: ShopEvent) => sessionWrite(event, cart.apply(event), cart);
+  const write = (event: ShopEvent) => sessionWrite(event, cart.apply(event), cart, '1');
   expect(write(doing('view', 'shoe'))).toEqual({ user: 'ann', at: AT, activity: true });
   expect(write(doing('addtocart', 'shoe'))).toEqual({
     user: 'ann',

@@ -28,15 +28,6 @@ export class Keys {
     return `${this.#prefix}:ledger:${user}`;
   }
 
-  /** Where a session of others is copied to before its TTL takes it. */
-  keptSession(user: string): string {
-    return `${this.#prefix}:kept:session:${user}`;
-  }
-
-  keptMessages(user: string): string {
-    return `${this.#prefix}:kept:messages:${user}`;
-  }
-
   /** One shard: a single server gains nothing by more. */
   get agenda(): string {
     return `${this.#prefix}:agenda:0`;
@@ -49,6 +40,21 @@ export class Keys {
   /** When each user opted out. */
   get optouts(): string {
     return `${this.#prefix}:optouts`;
+  }
+
+  /** When each user was erased. */
+  get tombstones(): string {
+    return `${this.#prefix}:tombstones`;
+  }
+
+  /** When those opted out who were erased, by a keyed hash of their names. */
+  get erasedOptouts(): string {
+    return `${this.#prefix}:erased:optouts`;
+  }
+
+  /** The key of those hashes. */
+  get pepper(): string {
+    return `${this.#prefix}:erased:pepper`;
   }
 
   get quarantine(): string {
@@ -72,14 +78,15 @@ export class Keys {
     return `${escapeGlob(this.#before)}*${escapeGlob(this.#after)}`;
   }
 
-  /** Glob pattern of the ledgers' keys. */
-  get ledgerPattern(): string {
-    return `${escapeGlob(this.#prefix)}:ledger:*`;
+  /** Glob pattern of the keys of ledgers and overflows, and of a few others of ours. */
+  get recordPattern(): string {
+    return `${escapeGlob(this.#prefix)}:[lo]*:*`;
   }
 
-  /** The user in a ledger's key. */
-  ledgerUser(key: string): string {
-    return key.slice(this.ledger('').length);
+  /** The user in the key of a ledger or an overflow; undefined for another key. */
+  recordUser(key: string): string | undefined {
+    const before = [this.ledger(''), this.overflow('')].find((start) => key.startsWith(start));
+    return before && key.slice(before.length);
   }
 
   /** The text in the placeholder's place, or undefined for a key of another kind. */

@@ -1,7 +1,4 @@
 import type { Redis } from 'ioredis';
-import type { AnyEvent } from '../../../model/event.ts';
-import { type Ledger, decodeLedger, encodeLedger } from '../../../model/ledger.ts';
-import { packEvent, unpackEvent } from '../../../model/packed-event.ts';
 import type { Problem } from '../../../model/problem.ts';
 import { GUARD_FIELDS, POLICY_FIELDS, type PolicyField } from '../../../model/session.ts';
 import type { Claim } from '../../../ports/agenda.ts';
@@ -14,10 +11,12 @@ import type {
 } from '../../../ports/ledger.ts';
 import { type Keys, isMessagesType } from './keys.ts';
 import { Script } from './script.ts';
+import { parseStored, storedText, versionOf } from './stored-ledger.ts';
 
 /** As read.lua gives it: `digest` and `told` hold the values, or the digest is a hash and the values stand apart. */
 type Row = [
   pttl: number,
+  overflow: number,
   fault: string,
   digest: string,
   ledger: string | null,
@@ -36,9 +35,6 @@ const OUTCOMES: ReadonlyMap<number, CommitOutcome> = new Map([
   [0, 'changed'],
   [-1, 'lease_lost'],
 ]);
-
-/** A ledger begins with its version, so that a script compares it without understanding the rest. */
-const VERSION_LENGTH = 8;
 
 /** What a digest consists of, and what stands for a value that is missing: see sight.lua. */
 const DIGEST_PARTS = 8;
@@ -91,8 +87,9 @@ export class RedisLedgerStore implements LedgerStore {
     const readings: (Reading | undefined)[] = [];
     while (readings.length < users.length) {
       const rest = users.slice(readings.length);
-      const keys = [this.#keys.optouts];
-      for (const user of rest) keys.push(this.#keys.session(user), this.#keys.ledger(user));
+      const keys = [this.#keys.optouts, this.#keys.erasedOptouts, this.#keys.pepper];
+      for (const user of rest)
+        keys.push(this.#keys.session(user), this.#keys.ledger(user), this.#keys.overflow(user));
       const args = [maxCart, digestMax, POLICY_FIELDS.length, ...POLICY_FIELDS, ...rest];
       const rows = await readScript.run(this.#redis, keys, args);
       rows.forEach((row, index) =>
@@ -128,7 +125,7 @@ export class RedisLedgerStore implements LedgerStore {
         const { reading, quarantine } = write;
         const { user, digest, version } = reading;
         keys.push(this.#keys.session(user), this.#keys.ledger(user));
-        args.push(user, digest, version, storedText(write));
+        args.push(user, digest, version, storedText(write.reading, write.ledger, write.events));
         if (quarantine === 'leave') moves.push(index + 1, '', 0);
         else if (quarantine) moves.push(index + 1, JSON.stringify(quarantine), quarantine.at);
       });
@@ -162,13 +159,13 @@ export class RedisLedgerStore implements LedgerStore {
     const [next, keys] = await this.#redis.scan(
       cursor || '0',
       'MATCH',
-      this.#keys.ledgerPattern,
+      this.#keys.recordPattern,
       'COUNT',
       SCAN_COUNT,
     );
     return {
       cursor: next === '0' ? undefined : next,
-      users: keys.map((key) => this.#keys.ledgerUser(key)),
+      users: keys.map((key) => this.#keys.recordUser(key)).filter((user) => user !== undefined),
     };
   }
 
@@ -225,42 +222,8 @@ export class RedisLedgerStore implements LedgerStore {
   }
 }
 
-/** The ledger and, each on a line of its own, the events that are then pending: their ids stand before them for strike.lua. */
-function storedText({ reading, ledger, events }: LedgerWrite): string {
-  let text = versionAfter(reading.version) + encodeLedger(ledger);
-  for (const pending of [reading.pending, events])
-    for (const event of pending) text += `\n${event.id} ${packEvent(event)}`;
-  return text;
-}
-
-/** Seven hex digits that a commit moves on, and one character that a strike does: see strike.lua. */
-function versionAfter(version: string): string {
-  const commits = Number.parseInt(version.slice(0, -1) || '0', 16);
-  return `${((commits + 1) % 2 ** 28).toString(16).padStart(7, '0')}0`;
-}
-
-/** Undefined if somebody else wrote there. */
-function parseStored(
-  user: string,
-  text: string,
-): { ledger: Ledger; pending: AnyEvent[] } | undefined {
-  try {
-    const ends = text.indexOf('\n');
-    const ledger = decodeLedger(text.slice(VERSION_LENGTH, ends < 0 ? undefined : ends));
-    if (!ledger || ends < 0) return ledger && { ledger, pending: [] };
-    const lines = text.slice(ends + 1).split('\n');
-    const pending = lines.map((line) => {
-      const idEnds = line.indexOf(' ');
-      return unpackEvent(user, line.slice(0, idEnds), line.slice(idEnds));
-    });
-    return { ledger, pending };
-  } catch {
-    return undefined;
-  }
-}
-
 function toReading(user: string, row: Row, now: number, keys: Keys): Reading | undefined {
-  const [pttl, fault, digest, stored] = row;
+  const [pttl, overflow, fault, digest, stored] = row;
   const sight = digest.startsWith('#') ? sightApart(row) : sightInOne(row);
   if (!sight) return undefined;
   const ofMessages = fault !== '' && isOfMessages(fault, keys.session(user), keys);
@@ -270,10 +233,11 @@ function toReading(user: string, row: Row, now: number, keys: Keys): Reading | u
     fields: pttl === NO_KEY || ofMessages ? undefined : sight.fields,
     problem: stored !== null && !found ? UNREADABLE : problemOf(ofMessages ? '' : fault),
     expiresAt: pttl >= 0 ? now + pttl : undefined,
+    overflow,
     optedOutAt: sight.optedOutAt,
     digest,
     ledger: found?.ledger,
-    version: stored === null ? '' : stored.slice(0, VERSION_LENGTH),
+    version: versionOf(stored),
     pending: found?.pending ?? [],
   };
 }
@@ -291,7 +255,7 @@ interface Sight {
   readonly fields: Partial<Record<PolicyField, string>>;
 }
 
-function sightApart([, , , , optedOutAt, ...values]: Row): Sight {
+function sightApart([, , , , , optedOutAt, ...values]: Row): Sight {
   const fields: Partial<Record<PolicyField, string>> = {};
   POLICY_FIELDS.forEach((name, index) => {
     const value = values[index];
@@ -301,7 +265,7 @@ function sightApart([, , , , optedOutAt, ...values]: Row): Sight {
 }
 
 /** Undefined if a value holds a zero byte, or what is no UTF-8: as text it would seem to have changed at every commit. */
-function sightInOne([, , digest, , told]: Row): Sight | undefined {
+function sightInOne([, , , digest, , told]: Row): Sight | undefined {
   const deciding = digest.split('\0');
   const others = told?.split('\0') ?? [];
   if (deciding.length !== DIGEST_PARTS || digest.includes('\uFFFD')) return undefined;

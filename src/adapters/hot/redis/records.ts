@@ -99,7 +99,8 @@ export class RedisRecords implements SessionRecords {
       leftOut,
       overflow: overflow.map(said),
       window: typeof window === 'string' ? saidInOneText(window) : window.map(said),
-      nextFrom: following === '' || following === 'overflow' ? following || undefined : Number(following),
+      nextFrom:
+        following === '' || following === 'overflow' ? following || undefined : Number(following),
       leftMs: pttl >= 0 ? pttl : undefined,
       erasedAt: erasedAt === null ? undefined : Number(erasedAt),
       ledger: {

@@ -1,5 +1,7 @@
 import type { Redis } from 'ioredis';
 import { parseCart } from '../../../model/cart.ts';
+import { SEGMENT_MESSAGES } from '../../../model/conversation.ts';
+import { UserErasedError } from '../../../model/errors.ts';
 import { formatInstant, parseInstant } from '../../../model/instant.ts';
 import type { Message } from '../../../model/message.ts';
 import { type Session, parseOwnMarks } from '../../../model/session.ts';
@@ -32,8 +34,6 @@ export interface RedisSessionsOptions {
   readonly window: number;
   /** How long before its TTL a session of others is copied. */
   readonly demoteLeadMs: number;
-  /** How long a copy is kept. */
-  readonly keptMs: number;
   /** Treat sessions of others as ours once the library writes to them. */
   readonly manage: boolean;
   /** Number of the database, as notifications name it. */
@@ -41,6 +41,9 @@ export interface RedisSessionsOptions {
   /** Opens a connection that only listens. */
   readonly connect: () => Redis;
 }
+
+/** What write.lua says of a write from before its user was erased. */
+const ERASED = 'erased';
 
 interface QueuedWrite {
   readonly write: SessionWrite;
@@ -92,8 +95,8 @@ export class RedisSessions implements Sessions {
 
   async #send(batch: readonly QueuedWrite[]): Promise<void> {
     const { thresholdMs, ttlMs, window, manage } = this.#options;
-    const keys = [this.#keys.agenda, this.#keys.optouts];
-    const args: (string | number)[] = [thresholdMs, ttlMs, window];
+    const keys = [this.#keys.agenda, this.#keys.optouts, this.#keys.tombstones];
+    const args: (string | number)[] = [thresholdMs, ttlMs, window, SEGMENT_MESSAGES];
     for (const { write } of batch) {
       const { user, at, now = at, fields = {}, messages = [], cart } = write;
       keys.push(this.#keys.session(user), this.#keys.messages(user), this.#keys.overflow(user));
@@ -112,7 +115,7 @@ export class RedisSessions implements Sessions {
       batch.forEach(({ resolve, reject }, place) => {
         const why = whys.get(place);
         if (why === undefined) resolve();
-        else reject(new Error(why));
+        else reject(why === ERASED ? new UserErasedError() : new Error(why));
       });
     } catch (error) {
       for (const { reject } of batch) reject(error);
@@ -169,22 +172,6 @@ export class RedisSessions implements Sessions {
       [this.#keys.agenda, ...users.map((user) => this.#keys.session(user))],
       [now, thresholdMs, demoteLeadMs, ...users],
     );
-  }
-
-  async copy(users: readonly string[]): Promise<void> {
-    if (users.length === 0) return;
-    const pipeline = this.#redis.pipeline();
-    for (const user of users) {
-      const copies = [
-        [this.#keys.session(user), this.#keys.keptSession(user)],
-        [this.#keys.messages(user), this.#keys.keptMessages(user)],
-      ] as const;
-      for (const [from, to] of copies) {
-        // COPY takes the TTL along; the copy has its own.
-        pipeline.copy(from, to, 'REPLACE').pexpire(to, this.#options.keptMs);
-      }
-    }
-    for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
   }
 
   async scan(cursor: string): Promise<SessionPage> {

@@ -49,4 +49,3 @@ export function parseStored(
     return undefined;
   }
 }
-

@@ -16,6 +16,7 @@ export const ORDERS: Readonly<Record<EntryOrder, { column: string; direction: 'A
   oldest: { column: 'timestamp', direction: 'ASC' },
   important: { column: 'importance', direction: 'DESC' },
   step: { column: 'step', direction: 'ASC' },
+  'last step': { column: 'step', direction: 'DESC' },
 };
 
 /** Conditions on the table `entry`, for one owner and what has not expired. */

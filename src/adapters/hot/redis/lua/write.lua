@@ -1,20 +1,18 @@
 -- Applies the library's writes to sessions: hash, window, overflow, token count, TTL, opt-out and agenda in step.
 --
--- KEYS  1 agenda, 2 optouts; then per write: session, messages, overflow
--- ARGV  1 first threshold in ms, 2 TTL in ms, 3 window; then per write:
+-- KEYS  1 agenda, 2 optouts, 3 tombstones; then per write: session, messages, overflow
+-- ARGV  1 first threshold in ms, 2 TTL in ms, 3 window, 4 messages that fill a segment; then per write:
 --       user, instant in ms, now in ms, the instant as text, what follows and flags ('n,m,flags'), n × (name, value),
 --       m messages, and with flag c the digest of the cart
 --       flags: a activity, c the cart is among the fields, o ordered, e ended, x opted out, n look now, m manage
 -- Returns for each write that was refused its place in the batch and what is wrong with which key; nothing of it was done.
 -- Guarantee: a touch of a user who is armed already changes nothing in the agenda; a user who is new, was waiting for
 -- something later, or was silent for the first threshold, is looked at now. The latest activity never moves back, but
--- from a future that no clock is off by. What the window pushes out goes to the overflow. A session that others wrote
--- stays theirs: its TTL is not touched, and a list that is begun beside it goes with it.
-
--- As in src/model/instant.ts.
-local MILLISECONDS_FROM = 946684800000
-local LATEST_ISO_MS = 253402300799999
-local FUTURE_TOLERANCE_MS = 300000
+-- from a future that no clock is off by. What the window pushes out goes to the overflow, and when that fills a segment
+-- the user is looked at. A session that others wrote stays theirs: its TTL is not touched, and a list that is begun beside
+-- it goes with it. Nothing is written that happened before the user was erased.
+--@include instants.lua
+--@include tokens.lua
 
 -- unpack() takes some 8,000 values at the most, and a list that others wrote may be longer. Even: names and values.
 local CHUNK = 1000
@@ -23,14 +21,12 @@ local CHUNK = 1000
 local OF_THE_USER = { 'consent', 'phone', 'timezone', 'language' }
 
 local call, KEYS, ARGV = redis.call, KEYS, ARGV
-local agenda, optouts = KEYS[1], KEYS[2]
-local threshold, ttl, window = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local agenda, optouts, tombstones = KEYS[1], KEYS[2], KEYS[3]
+local threshold, ttl, window, segment = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local anyErased = call('EXISTS', tombstones) == 1
 
-local function toMs(text)
-  local value = tonumber(text or nil)
-  if not value then return nil end
-  return value < MILLISECONDS_FROM and value * 1000 or value
-end
+-- To be told from other refusals, see sessions.ts.
+local ERASED = 'erased'
 
 -- A digest is 'hash6quantity,hash6quantity,...', see src/model/cart.ts.
 local function showsAddition(before, now)
@@ -72,15 +68,6 @@ local function markCart(marks, digest, ordered, at)
   marks.digest = digest
 end
 
--- The library writes the count first into each message; other programs do not, and 4 bytes a token is the usual guess.
-local function tokensOf(messages)
-  local sum = 0
-  for _, message in ipairs(messages) do
-    sum = sum + (tonumber(message:match('^{"tokens":(%d+)')) or math.ceil(#message / 4))
-  end
-  return sum
-end
-
 -- RPUSH or HSET of values[from] to values[last]; returns what the last of these commands did.
 local function inChunks(command, key, values, from, last)
   local result
@@ -95,11 +82,12 @@ local function isList(key)
   return kind == 'list' or kind == 'none', kind
 end
 
--- What others wrote there is no place for messages: then they stay in the window.
+-- What others wrote there is no place for messages: then they stay in the window. Returns true if a segment became full.
 local function moveToOverflow(messages, overflow, count)
-  if not isList(overflow) then return end
+  if not isList(overflow) then return false end
   local moved = call('LPOP', messages, count)
-  inChunks('RPUSH', overflow, moved, 1, #moved)
+  local length = inChunks('RPUSH', overflow, moved, 1, #moved)
+  return math.floor(length / segment) > math.floor((length - #moved) / segment)
 end
 
 -- Most writes of a batch are alike: each text is taken apart once.
@@ -122,6 +110,8 @@ local function write(keyAt, argAt, has)
   local fieldsAt = argAt + 5
   local messagesAt = fieldsAt + 2 * has.fields
 
+  local erasedAt = anyErased and tonumber(call('ZSCORE', tombstones, user) or nil)
+  if erasedAt and at <= erasedAt then return ERASED end
   local known = redis.pcall('HMGET', session, 'rekindle', 'last_activity', 'context_tokens')
   if known.err then return session .. ' is a ' .. call('TYPE', session).ok .. '; a session is a hash' end
   local noted, lastActivity = known[1], toMs(known[2])
@@ -186,13 +176,14 @@ local function write(keyAt, argAt, has)
       fields[#fields + 1] = text
     end
   end
+  local segmentFull = false
   if messageCount > 0 then
     local length = inChunks('RPUSH', messages, ARGV, messagesAt, messagesAt + messageCount - 1)
     if foreign and length == messageCount then
       local left = call('PTTL', session)
       if left > 0 then call('PEXPIRE', messages, left) end
     end
-    if length > window then moveToOverflow(messages, overflow, length - window) end
+    if length > window then segmentFull = moveToOverflow(messages, overflow, length - window) end
     fields[#fields + 1] = 'context_tokens'
     fields[#fields + 1] = tokensOf(call('LRANGE', messages, 0, -1))
   end
@@ -203,7 +194,7 @@ local function write(keyAt, argAt, has)
     if messageCount > 0 or known[3] or not known[1] then call('PEXPIRE', messages, ttl) end
   end
 
-  local lookNow = has.n
+  local lookNow = has.n or segmentFull
   if has.a then
     local counted = at > now + FUTURE_TOLERANCE_MS and now or at
     local changed = call('ZADD', agenda, 'LT', 'CH', counted + threshold, user) == 1
@@ -213,8 +204,8 @@ local function write(keyAt, argAt, has)
   return nil
 end
 
-local refused, place, at = {}, 0, 4
-for keyAt = 3, #KEYS, 3 do
+local refused, place, at = {}, 0, 5
+for keyAt = 4, #KEYS, 3 do
   local shape = shapeOf(ARGV[at + 4])
   -- One user's trouble (memory at its limit, a key of ours that somebody spoilt) is no other's.
   local done, trouble = pcall(write, keyAt, at, shape)

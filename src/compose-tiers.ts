@@ -1,0 +1,47 @@
+/** Puts together what is done to the tiers of one user at a time: resume and erase. */
+import { DEMOTION } from './abandonment/demotion.ts';
+import { type Hot, openJobs, openWarm } from './compose.ts';
+import type { Config } from './config.ts';
+import type { WarmStore } from './ports/warm.ts';
+import { type Logger, silentLogger } from './runtime/logger.ts';
+import { Demoter } from './tiers/demote.ts';
+import { type ErasureReport, erase } from './tiers/erase.ts';
+import { Promoter, type ResumedFrom } from './tiers/promote.ts';
+
+/** The tiers beside the hot one, connected. */
+export interface Tiers extends AsyncDisposable {
+  readonly warm: WarmStore;
+  /** See `Promoter.resume`. */
+  resume(user: string, at: number): Promise<ResumedFrom>;
+  /** See `erase`. */
+  erase(user: string): Promise<ErasureReport>;
+}
+
+/** Opens the tiers beside the hot one, which stays the caller's. */
+export async function openTiers(
+  config: Config,
+  hot: Hot,
+  log: Logger = silentLogger,
+): Promise<Tiers> {
+  await using opening = new AsyncDisposableStack();
+  const warm = await openWarm(config, hot.clock);
+  opening.defer(() => warm.close());
+  const ports = { ...hot, warm };
+  const promoter = new Promoter(ports, new Demoter(ports, config), config);
+  const opened = opening.move();
+  return {
+    warm,
+    resume: (user, at) => promoter.resume(user, at),
+    erase: async (user) => {
+      // Only here: whoever never erases has no connection to the queues.
+      const jobs = await openJobs(config, log);
+      try {
+        const { tombstoneTtlMs } = config;
+        return await erase(user, { ...ports, jobs }, { tombstoneTtlMs, queues: [DEMOTION] });
+      } finally {
+        await jobs.stop(AbortSignal.abort());
+      }
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
