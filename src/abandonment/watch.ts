@@ -1,6 +1,9 @@
 import { MINUTE_MS, SECOND_MS } from '../model/duration.ts';
+import { errorMessage } from '../model/errors.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Jobs } from '../ports/jobs.ts';
 import type { Sessions } from '../ports/sessions.ts';
+import { DEMOTION } from './demotion.ts';
 import type { Observe } from './observe.ts';
 
 /** Touches of one user within this time are armed once: a foreign writer is noticed well within a second. */
@@ -19,6 +22,19 @@ const PROBE_TIMEOUT_MS = 2 * SECOND_MS;
  */
 const DEAF_AFTER = 2;
 
+/**
+ * How long after others' messages changed they are taken to warm, with all that came meanwhile: their program may trim them
+ * at any time, and one that trims more than this can hold loses what nobody saw.
+ */
+const CAPTURE_AFTER_MS = SECOND_MS;
+
+export interface WatchPorts {
+  readonly sessions: Sessions;
+  readonly clock: Clock;
+  /** Where demotions are queued. */
+  readonly jobs: Pick<Jobs, 'add'>;
+}
+
 export interface WatchHooks {
   /** What happened before is unknown: somebody should reconcile. */
   readonly onSubscribed: () => void;
@@ -33,18 +49,18 @@ export interface WatchHooks {
  * and loses nobody.
  */
 export async function watchTouches(
-  sessions: Sessions,
-  clock: Clock,
+  ports: WatchPorts,
   { onSubscribed, observe }: WatchHooks,
   signal: AbortSignal,
 ): Promise<void> {
+  const { sessions, clock } = ports;
   const ended = new AbortController();
   const until = AbortSignal.any([signal, ended.signal]);
-  const touched = new Set<string>();
+  const touched = new Map<string, boolean>();
   const listening = Promise.withResolvers<undefined>();
   const watching = sessions
     .watch(
-      (user) => touched.add(user),
+      (user, messages) => touched.set(user, messages || touched.get(user) === true),
       until,
       () => {
         listening.resolve(undefined);
@@ -58,7 +74,7 @@ export async function watchTouches(
     if (!until.aborted) onSubscribed();
     await probe(sessions, clock, observe, until);
   });
-  const arming = armAsTheyCome(sessions, clock, touched, observe, until);
+  const arming = armAsTheyCome(ports, touched, observe, until);
   try {
     // Who cannot arm must not go on listening: it would keep the lease, and nobody would be armed.
     await Promise.all([watching, arming, probing]);
@@ -70,23 +86,43 @@ export async function watchTouches(
 }
 
 async function armAsTheyCome(
-  sessions: Sessions,
-  clock: Clock,
-  touched: Set<string>,
+  ports: WatchPorts,
+  touched: Map<string, boolean>,
   observe: Observe,
   signal: AbortSignal,
 ): Promise<void> {
+  const { sessions, clock } = ports;
   while (!signal.aborted || touched.size > 0) {
     if (touched.size === 0) {
       await clock.sleep(COALESCE_MS, signal);
       continue;
     }
-    const users = [...touched.values().take(ARM_BATCH)];
+    const batch = new Map(touched.entries().take(ARM_BATCH));
     // Taken out before they are armed: a touch that comes meanwhile counts again.
-    for (const user of users) touched.delete(user);
-    await sessions.armTouched(users, clock.now());
-    observe('touched', { users: users.length });
+    for (const user of batch.keys()) touched.delete(user);
+    const others = await sessions.armTouched([...batch.keys()], clock.now());
+    observe('touched', { users: batch.size });
+    await capture(
+      ports,
+      others.filter((user) => batch.get(user)),
+      observe,
+    );
     if (touched.size < ARM_BATCH && !signal.aborted) await clock.sleep(COALESCE_MS, signal);
+  }
+}
+
+/** While the queue is away others' messages wait for a look, as they do without notifications. */
+async function capture(
+  { jobs }: WatchPorts,
+  users: readonly string[],
+  observe: Observe,
+): Promise<void> {
+  if (users.length === 0) return;
+  try {
+    await jobs.add(DEMOTION, users, CAPTURE_AFTER_MS);
+    observe('demotionsQueued', { users: users.length });
+  } catch (error) {
+    observe('queueAway', { reason: errorMessage(error) });
   }
 }
 

@@ -74,7 +74,7 @@ export function createWatcher(
   tools: WatcherTools,
 ): Service {
   const { log, telemetry, health } = tools;
-  const { clock, sessions, bus, jobs } = ports;
+  const { clock, bus, jobs } = ports;
   const record = observer({
     log,
     telemetry,
@@ -156,8 +156,7 @@ export function createWatcher(
     log,
     whileHeld: (signal) =>
       watchTouches(
-        sessions,
-        clock,
+        ports,
         {
           onSubscribed: () => {
             passWanted = true;

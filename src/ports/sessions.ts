@@ -40,18 +40,21 @@ export interface Sessions {
    */
   read(user: string): Promise<Session | undefined>;
 
-  /** Arms each user as its `last_activity` demands: for sessions that others wrote. */
-  armTouched(users: readonly string[], now: number): Promise<void>;
+  /**
+   * Arms each user as its `last_activity` demands: for sessions that others wrote.
+   * @returns those of them whose session is not ours
+   */
+  armTouched(users: readonly string[], now: number): Promise<readonly string[]>;
 
   /** The users that have a session, a page at a time; a user may be named twice. Ids that cannot be one are given apart. */
   scan(cursor: string): Promise<SessionPage>;
 
   /**
-   * Tells which users were touched, from `onListening` until `signal` aborts. Rejects when the connection is lost: what
-   * was missed meanwhile is for reconcile to find.
+   * Tells which users were touched, and whether it was their messages, from `onListening` until `signal` aborts. Rejects
+   * when the connection is lost: what was missed meanwhile is for reconcile to find.
    */
   watch(
-    onTouched: (user: string) => void,
+    onTouched: (user: string, messages: boolean) => void,
     signal: AbortSignal,
     onListening?: () => void,
   ): Promise<void>;

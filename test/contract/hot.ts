@@ -1378,12 +1378,29 @@ export function hotContract(
     });
   });
 
+  describe(`${name}: arming what was touched`, () => {
+    test('tells whose sessions are not ours', async () => {
+      const hot = await makeHot();
+      await touched(hot, 'ours', T);
+      await hot.raw.hset(hot.keys.session('theirs'), { last_activity: String(T) });
+      await hot.raw.rpush(hot.keys.messages('list only'), 'x');
+      expect(await hot.sessions.armTouched(['ours', 'theirs', 'list only'], T)).toEqual([
+        'theirs',
+        'list only',
+      ]);
+    });
+  });
+
   describe(`${name}: hearing of touches`, () => {
     test('the sessions and messages of others are heard of until it is stopped', async () => {
       const hot = await makeHot();
       const heard = new Set<string>();
+      const messagesOf = new Set<string>();
       const stop = new AbortController();
-      const watching = hot.sessions.watch((user) => heard.add(user), stop.signal);
+      const watching = hot.sessions.watch((user, messages) => {
+        heard.add(user);
+        if (messages) messagesOf.add(user);
+      }, stop.signal);
       await expect.poll(() => hot.sessions.probeNotifications(200)).toBe(true);
       await hot.raw.hset(hot.keys.session('ann'), { last_activity: '5' });
       await hot.raw.rpush(hot.keys.messages('bob'), 'x');
@@ -1395,6 +1412,7 @@ export function hotContract(
       await expect.poll(() => heard).toContain('last');
       // Whose session that was is not told by its deletion.
       expect(heard).toEqual(new Set(['ann', 'bob', 'cem:messages', 'cem', 'last']));
+      expect(messagesOf).toEqual(new Set(['bob', 'cem']));
       stop.abort();
       await watching;
       await hot.raw.hset(hot.keys.session('late'), { last_activity: '5' });

@@ -259,11 +259,15 @@ class MemorySessions implements Sessions {
     };
   }
 
-  async armTouched(users: readonly string[], now: number): Promise<void> {
+  async armTouched(users: readonly string[], now: number): Promise<string[]> {
     for (const user of users) {
       const due = this.#touchedDueAt(this.#keys.session(user), now);
       if (due !== undefined && this.#agenda.armAt(user, due)) this.#agenda.armAt(user, now);
     }
+    return users.filter((user) => {
+      const key = this.#keys.session(user);
+      return this.#store.typeOf(key) !== 'hash' || !this.#store.hash(key)?.has('rekindle');
+    });
   }
 
   #touchedDueAt(sessionKey: string, now: number): number | undefined {
@@ -300,14 +304,15 @@ class MemorySessions implements Sessions {
   }
 
   async watch(
-    onTouched: (user: string) => void,
+    onTouched: (user: string, messages: boolean) => void,
     signal: AbortSignal,
     onListening?: () => void,
   ): Promise<void> {
     const listener = (key: string, event: string): void => {
       if (event === 'expired') return;
       for (const user of this.#keys.usersTouched(key, event))
-        if (!userIdProblem(user)) onTouched(user);
+        if (!userIdProblem(user))
+          onTouched(user, !event.startsWith('h') && user === this.#keys.messagesUser(key));
     };
     if (signal.aborted) return;
     this.#store.listeners.add(listener);

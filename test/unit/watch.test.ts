@@ -22,8 +22,9 @@ function watching(answers: boolean[]) {
     },
     probeNotifications: async () => answers.shift() ?? true,
   } as unknown as Sessions;
+  const jobs = { add: async () => undefined };
   const hooks = { onSubscribed: () => undefined, observe };
-  const over = watchTouches(sessions, clock, hooks, stop.signal);
+  const over = watchTouches({ sessions, clock, jobs }, hooks, stop.signal);
   over.catch(() => undefined);
   return { clock, stop, arrives, over };
 }

@@ -30,7 +30,7 @@ export class NotificationWatch {
   }
 
   async watch(
-    onTouched: (user: string) => void,
+    onTouched: (user: string, messages: boolean) => void,
     signal: AbortSignal,
     onListening?: () => void,
   ): Promise<void> {
@@ -53,7 +53,8 @@ export class NotificationWatch {
         this.#onSentinel?.();
         return;
       }
-      for (const user of this.#usersTouched(key, event)) onTouched(user);
+      const owner = event.startsWith('h') ? undefined : this.#keys.messagesUser(key);
+      for (const user of this.#usersTouched(key, event)) onTouched(user, user === owner);
     });
     try {
       const subscribed = listener.psubscribe(

@@ -17,7 +17,7 @@ import { NotificationWatch } from './notifications.ts';
 import { Script } from './script.ts';
 
 const writeScript = new Script<(number | string)[]>('write.lua');
-const armTouchedScript = new Script<number>('arm-touched.lua');
+const armTouchedScript = new Script<number[]>('arm-touched.lua');
 
 /** Writes of one turn of the event loop travel together; 100 take Redis about 1 ms. */
 const WRITES_A_BATCH = 100;
@@ -164,14 +164,15 @@ export class RedisSessions implements Sessions {
     }
   }
 
-  async armTouched(users: readonly string[], now: number): Promise<void> {
-    if (users.length === 0) return;
+  async armTouched(users: readonly string[], now: number): Promise<string[]> {
+    if (users.length === 0) return [];
     const { thresholdMs, demoteLeadMs } = this.#options;
-    await armTouchedScript.run(
+    const others = await armTouchedScript.run(
       this.#redis,
       [this.#keys.agenda, ...users.map((user) => this.#keys.session(user))],
       [now, thresholdMs, demoteLeadMs, ...users],
     );
+    return others.map((place) => users[place - 1] ?? '');
   }
 
   async scan(cursor: string): Promise<SessionPage> {
@@ -217,7 +218,7 @@ export class RedisSessions implements Sessions {
   }
 
   watch(
-    onTouched: (user: string) => void,
+    onTouched: (user: string, messages: boolean) => void,
     signal: AbortSignal,
     onListening?: () => void,
   ): Promise<void> {
