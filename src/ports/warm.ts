@@ -93,6 +93,7 @@ export interface AgedOwner {
 /**
  * The warm tier. But for `aged`, every call is about one owner and sees nothing of another; what has expired is not
  * there. Calls that find the store away reject with WarmUnavailableError; nothing is retried for longer than a budget.
+ * Those that are about any number of entries let others have their turn in between.
  */
 export interface WarmStore {
   /**
@@ -121,7 +122,8 @@ export interface WarmStore {
 
   /**
    * Those whose embeddings point in the direction of this one, nearest first, by the cosine of the angle (-1 to 1);
-   * embeddings of another length are passed over.
+   * embeddings of another length are passed over. Goes over all of the owner's in steps: what is written meanwhile may be
+   * in it or not, and what is in it is as it stands at the end.
    */
   similar(
     agentId: string,
@@ -132,13 +134,18 @@ export interface WarmStore {
   /** Notes that these were brought back into a conversation: counts it, and sets the last access; no new version. */
   recalled(agentId: string, memoryIds: readonly string[], at: number): Promise<void>;
 
-  /** The owners with entries from before an instant, each once in a pass. The only call over all owners. */
+  /**
+   * The owners with entries from before an instant, each once in a pass, unless its oldest entry changes meanwhile. The
+   * only call over all owners.
+   */
   aged(before: number, page: PageRequest): Promise<Page<AgedOwner>>;
 
   /**
    * Removes the owner's entries whose timestamp is not later than `erasedAt`, and refuses such entries from then on, until
-   * `forgetAt`: a late writer brings nothing back, and the same owner may begin anew. May be repeated.
-   * @returns how many entries were removed
+   * `forgetAt`: a late writer brings nothing back, and the same owner may begin anew. Goes in steps; from the first on
+   * nobody sees what is to go, and such entries are refused. A call that failed half-way leaves it at that, however long:
+   * a repeat goes on, and so does a sweep.
+   * @returns how many entries this call removed
    */
   erase(agentId: string, erasedAt: number, forgetAt: number): Promise<number>;
 
@@ -146,7 +153,7 @@ export interface WarmStore {
   count(agentId: string): Promise<number>;
 
   /**
-   * Gives back the room of what has expired, for a while at the most.
+   * Gives back the room of what has expired, and of erasures that were cut short, for a while at the most.
    * @returns how many entries went; 0: there is nothing left to do
    */
   sweep(): Promise<number>;

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { SqliteWarm } from '../../src/adapters/warm/sqlite/sqlite-warm.ts';
-import { warmContract } from './warm.ts';
+import { type WarmHarness, warmContract } from './warm.ts';
+import { warmMeanwhileContract } from './warm-meanwhile.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rekindle-warm-'));
 const opened: SqliteWarm[] = [];
@@ -14,7 +15,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-warmContract('SQLite', () => ({
+const harness: WarmHarness = {
   open: async () => {
     const file = join(folder, `${opened.length}.sqlite`);
     const warm = new SqliteWarm(file, { now: () => now, sleep: () => Promise.resolve() });
@@ -23,4 +24,7 @@ warmContract('SQLite', () => ({
   },
   now: () => now,
   pass: (ms) => void (now += ms),
-}));
+};
+
+warmContract('SQLite', () => harness);
+warmMeanwhileContract('SQLite', () => harness);

@@ -6,6 +6,7 @@ import {
   type EntryOrder,
   type EntryWrite,
   type WarmStore,
+  type WriteOutcome,
 } from '../../src/ports/warm.ts';
 
 /** How a suite gets at one adapter of the warm port. */
@@ -17,7 +18,7 @@ export interface WarmHarness {
   readonly pass: (ms: number) => void;
 }
 
-const T = 1_800_000_000_000;
+export const T = 1_800_000_000_000;
 
 export function anEntry(agentId: string, memoryId: string, over: Partial<Entry> = {}): Entry {
   return {
@@ -38,19 +39,26 @@ export function anEntry(agentId: string, memoryId: string, over: Partial<Entry> 
   };
 }
 
+/** Writes entries of any owners, and insists. */
+export async function write(warm: WarmStore, ...entries: readonly Entry[]): Promise<void> {
+  for (const [agentId, own] of Map.groupBy(entries, (entry) => entry.agentId)) {
+    const outcomes = await warm.put(
+      agentId,
+      own.map((entry) => ({ entry })),
+    );
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual(own.map(() => 'written'));
+  }
+}
+
+export async function putOne(warm: WarmStore, one: EntryWrite): Promise<WriteOutcome> {
+  const [outcome] = await warm.put(one.entry.agentId, [one]);
+  if (!outcome) throw new Error('no outcome');
+  return outcome;
+}
+
 /** What every adapter of the warm port promises. */
 export function warmContract(name: string, harness: () => WarmHarness): void {
   const open = (): Promise<WarmStore> => harness().open();
-
-  async function write(warm: WarmStore, ...entries: readonly Entry[]): Promise<void> {
-    for (const [agentId, own] of Map.groupBy(entries, (entry) => entry.agentId)) {
-      const outcomes = await warm.put(
-        agentId,
-        own.map((entry) => ({ entry })),
-      );
-      expect(outcomes.map(({ outcome }) => outcome)).toEqual(own.map(() => 'written'));
-    }
-  }
 
   async function idsOf(
     warm: WarmStore,
@@ -61,15 +69,6 @@ export function warmContract(name: string, harness: () => WarmHarness): void {
   ): Promise<string[]> {
     const { items } = await warm.find(agentId, filter, order, { limit });
     return items.map(({ entry }) => entry.memoryId);
-  }
-
-  async function putOne(
-    warm: WarmStore,
-    write: EntryWrite,
-  ): Promise<Awaited<ReturnType<WarmStore['put']>>[number]> {
-    const [outcome] = await warm.put(write.entry.agentId, [write]);
-    if (!outcome) throw new Error('no outcome');
-    return outcome;
   }
 
   describe(`${name}: an entry`, () => {

@@ -40,20 +40,18 @@ export class Database {
 
   /** Does all of it or nothing. @throws as the constructor does */
   write<T>(work: () => T): T {
+    this.#assertOpen();
     return translated(this.#file, () => transaction(this.#sqlite, work));
   }
 
   /** @throws as the constructor does */
   read<T>(work: () => T): T {
+    this.#assertOpen();
     return translated(this.#file, work);
   }
 
   all(sql: string, values: readonly Bound[]): Row[] {
     return this.#statement(sql).all(...values);
-  }
-
-  each(sql: string, values: readonly Bound[]): Iterable<Row> {
-    return this.#statement(sql).iterate(...values);
   }
 
   /** @returns the rowid of what was inserted last */
@@ -63,6 +61,12 @@ export class Database {
 
   close(): void {
     if (this.#sqlite.isOpen) this.#sqlite.close();
+  }
+
+  /** A call that goes in steps may be half-way when the store is closed. */
+  #assertOpen(): void {
+    if (this.#sqlite.isOpen) return;
+    throw new WarmUnavailableError(`the warm tier's file ${this.#file} was closed`);
   }
 
   #statement(sql: string): StatementSync {

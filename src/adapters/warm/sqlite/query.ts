@@ -19,10 +19,49 @@ export const ORDERS: Readonly<Record<EntryOrder, { column: string; direction: 'A
   'last step': { column: 'step', direction: 'DESC' },
 };
 
-/** Conditions on the table `entry`, for one owner and what has not expired. */
+/**
+ * An owner's entries that are there: neither expired nor about to be erased. The plus keeps the tombstone from choosing
+ * the index: a query goes by what it asks for.
+ */
+export function thereOf(agentId: string, now: number): Sql {
+  return {
+    text: `entry.owner = ? AND (entry.expires_at IS NULL OR entry.expires_at > ?)
+      AND +entry.timestamp > coalesce((SELECT erased_at FROM tombstone WHERE unfinished = ?), ${-(2 ** 53)})`,
+    values: [agentId, now, agentId],
+  };
+}
+
+/** The same of whichever owner's, for the table `entry` under a name. */
+export function thereOfAny(table: string, now: number): Sql {
+  return {
+    text: `(${table}.expires_at IS NULL OR ${table}.expires_at > ?)
+      AND NOT EXISTS (SELECT 1 FROM tombstone WHERE unfinished = ${table}.owner AND erased_at >= ${table}.timestamp)`,
+    values: [now],
+  };
+}
+
+/** Conditions on the table `entry`, for one owner and what is there. */
 export function whereOf(agentId: string, filter: EntryFilter, now: number): Sql {
-  const texts = ['entry.owner = ?', '(entry.expires_at IS NULL OR entry.expires_at > ?)'];
-  const values: Bound[] = [agentId, now];
+  return and(thereOf(agentId, now), filter, (test) => {
+    const { text, values } = attributeSql(agentId, test);
+    return { text: `entry.version IN (SELECT entry FROM attribute WHERE ${text})`, values };
+  });
+}
+
+/** The same, for entries that are looked at one by one: what each asks of the attributes is its own rows alone. */
+export function whereEachOf(agentId: string, filter: EntryFilter, now: number): Sql {
+  return and(thereOf(agentId, now), filter, (test) => {
+    const { text, values } = attributeSql(agentId, test);
+    return {
+      text: `EXISTS (SELECT 1 FROM attribute INDEXED BY attribute_entry WHERE entry = entry.version AND ${text})`,
+      values,
+    };
+  });
+}
+
+function and(there: Sql, filter: EntryFilter, attribute: (test: AttributeTest) => Sql): Sql {
+  const texts = [there.text];
+  const values: Bound[] = [...there.values];
   const add = (text: string, ...bound: Bound[]): void => {
     texts.push(text);
     values.push(...bound);
@@ -32,8 +71,8 @@ export function whereOf(agentId: string, filter: EntryFilter, now: number): Sql 
   addRange('entry.step', filter.step, add);
   if (filter.memoryType !== undefined) add('entry.type = ?', filter.memoryType);
   for (const test of filter.attributes ?? []) {
-    const { text, values: bound } = attributeSql(agentId, test);
-    add(`entry.version IN (${text})`, ...bound);
+    const { text, values: bound } = attribute(test);
+    add(text, ...bound);
   }
   return { text: texts.join(' AND '), values };
 }
@@ -51,7 +90,7 @@ function attributeSql(agentId: string, test: AttributeTest): Sql {
       values.push(...bound);
     });
   }
-  return { text: `SELECT entry FROM attribute WHERE ${texts.join(' AND ')}`, values };
+  return { text: texts.join(' AND '), values };
 }
 
 /** True is not 1: what is equal is of one kind. */

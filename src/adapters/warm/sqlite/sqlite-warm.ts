@@ -1,5 +1,4 @@
-import { hash } from 'node:crypto';
-import { cosine } from '../../../model/embedding.ts';
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { assertEntry } from '../../../model/entry.ts';
 import { UsageError } from '../../../model/errors.ts';
 import type { Clock } from '../../../ports/clock.ts';
@@ -22,18 +21,28 @@ import {
 } from '../../../ports/warm.ts';
 import { Database, type Row } from './database.ts';
 import {
+  beginErasure,
+  digestOf,
+  eraseLeftovers,
+  eraseSome,
+  erasedAtOf,
+  forgetErasures,
+} from './erasure.ts';
+import { mostSimilar } from './likeness.ts';
+import {
   type Bound,
   ORDERS,
   boundOf,
   decodeCursor,
   encodeCursor,
   kindOf,
+  thereOf,
+  thereOfAny,
   whereOf,
   wordsOf,
 } from './query.ts';
-import { COLUMNS, boundRow, floatsOf, storedEntry } from './row.ts';
-
-const ENTRY = `entry.version, ${COLUMNS.map((column) => `entry.${column}`).join(', ')}`;
+import { COLUMNS, ENTRY, boundRow, deleteRow, storedEntry } from './row.ts';
+import { tidyText } from './text-index.ts';
 
 /** Expired entries that one sweep removes: 1,000 of half a kilobyte held the event loop for 19 to 87 ms. */
 const SWEEP_AT_ONCE = 200;
@@ -57,7 +66,7 @@ export class SqliteWarm implements WarmStore {
     if (writes.length === 0) return [];
     const now = this.#clock.now();
     return this.#database.write(() => {
-      const erasedAt = this.#erasedAt(agentId, now);
+      const erasedAt = erasedAtOf(this.#database, agentId, now);
       return writes.map((write) => this.#putOne(agentId, write, erasedAt, now));
     });
   }
@@ -70,11 +79,11 @@ export class SqliteWarm implements WarmStore {
   ): WriteOutcome {
     if (erasedAt !== undefined && entry.timestamp <= erasedAt)
       return { outcome: 'erased', erasedAt };
-    const { version, expired } = this.#standing(agentId, entry.memoryId, now);
-    const seen = expired ? undefined : version;
+    const { version, there } = this.#standing(agentId, entry.memoryId, now);
+    const seen = there ? version : undefined;
     if (expected !== undefined && seen !== (expected === ABSENT ? undefined : expected))
       return { outcome: 'conflict', version: seen };
-    if (version !== undefined) this.#delete(Number(version));
+    if (version !== undefined) deleteRow(this.#database, Number(version));
     const marks = COLUMNS.map(() => '?').join(', ');
     const inserted = this.#database.run(
       `INSERT INTO entry (${COLUMNS.join(', ')}) VALUES (${marks})`,
@@ -95,12 +104,12 @@ export class SqliteWarm implements WarmStore {
   }
 
   async get(agentId: string, memoryIds: readonly string[]): Promise<readonly StoredEntry[]> {
-    const now = this.#clock.now();
+    const there = thereOf(agentId, this.#clock.now());
     return this.#database.read(() =>
       memoryIds.flatMap((id) => {
         const [row] = this.#database.all(
-          `SELECT ${ENTRY} FROM entry WHERE owner = ? AND id = ? AND (expires_at IS NULL OR expires_at > ?)`,
-          [agentId, id, now],
+          `SELECT ${ENTRY} FROM entry WHERE entry.id = ? AND ${there.text}`,
+          [id, ...there.values],
         );
         return row ? [storedEntry(row)] : [];
       }),
@@ -115,10 +124,10 @@ export class SqliteWarm implements WarmStore {
     const now = this.#clock.now();
     return this.#database.write(() =>
       removals.map(({ memoryId, expected }): RemovalOutcome => {
-        const { version, expired } = this.#standing(agentId, memoryId, now);
-        if (version === undefined || expired) return 'gone';
+        const { version, there } = this.#standing(agentId, memoryId, now);
+        if (!there) return 'gone';
         if (expected !== undefined && version !== expected) return 'conflict';
-        this.#delete(Number(version));
+        deleteRow(this.#database, Number(version));
         return 'removed';
       }),
     );
@@ -189,23 +198,12 @@ export class SqliteWarm implements WarmStore {
     { limit, filter = {} }: SearchRequest,
   ): Promise<readonly Scored[]> {
     assertLimit(limit);
-    const asked = Float32Array.from(embedding);
-    const where = whereOf(agentId, filter, this.#clock.now());
-    return this.#database.read(() => {
-      const scores: { version: number; score: number }[] = [];
-      const rows = this.#database.each(
-        `SELECT entry.version, entry.embedding FROM entry WHERE ${where.text} AND length(entry.embedding) = ?`,
-        [...where.values, asked.byteLength],
-      );
-      for (const row of rows) {
-        const score = cosine(asked, floatsOf(row['embedding'] as Uint8Array));
-        scores.push({ version: Number(row['version']), score });
-      }
-      scores.sort((a, b) => b.score - a.score || b.version - a.version);
-      return scores.slice(0, limit).flatMap(({ version, score }) => {
-        const [row] = this.#database.all(`SELECT ${ENTRY} FROM entry WHERE version = ?`, [version]);
-        return row ? [{ ...storedEntry(row), score }] : [];
-      });
+    return mostSimilar(this.#database, {
+      agentId,
+      embedding: Float32Array.from(embedding),
+      filter,
+      limit,
+      now: () => this.#clock.now(),
     });
   }
 
@@ -227,17 +225,19 @@ export class SqliteWarm implements WarmStore {
     const now = this.#clock.now();
     const after = cursor === undefined ? [-(2 ** 53), '', ''] : decodeCursor('aged', cursor, 3);
     // An owner is named at its oldest entry, so that nobody is named twice.
+    const there = thereOfAny('entry', now);
+    const older = thereOfAny('older', now);
     const rows = this.#database.read(() =>
       this.#database.all(
         `SELECT owner, timestamp, id FROM entry WHERE timestamp < ? AND (timestamp, owner, id) > (?, ?, ?)
-           AND (expires_at IS NULL OR expires_at > ?)
+           AND ${there.text}
            AND NOT EXISTS (
              SELECT 1 FROM entry AS older
              WHERE older.owner = entry.owner AND (older.timestamp, older.id) < (entry.timestamp, entry.id)
-               AND (older.expires_at IS NULL OR older.expires_at > ?)
+               AND ${older.text}
            )
          ORDER BY timestamp, owner, id LIMIT ?`,
-        [before, ...after, now, now, limit + 1],
+        [before, ...after, ...there.values, ...older.values, limit + 1],
       ),
     );
     const items = rows.slice(0, limit);
@@ -256,27 +256,20 @@ export class SqliteWarm implements WarmStore {
   async erase(agentId: string, erasedAt: number, forgetAt: number): Promise<number> {
     assertInstant('erasedAt', erasedAt);
     assertInstant('forgetAt', forgetAt);
-    return this.#database.write(() => {
-      this.#database.run(
-        `INSERT INTO tombstone (owner, erased_at, forget_at) VALUES (?, ?, ?)
-         ON CONFLICT (owner) DO UPDATE SET erased_at = max(erased_at, excluded.erased_at), forget_at = max(forget_at, excluded.forget_at)`,
-        [digestOf(agentId), erasedAt, forgetAt],
-      );
-      const rows = this.#database.all(
-        'SELECT version FROM entry WHERE owner = ? AND timestamp <= ?',
-        [agentId, erasedAt],
-      );
-      for (const row of rows) this.#delete(Number(row['version']));
-      return rows.length;
-    });
+    const now = this.#clock.now();
+    this.#database.write(() => beginErasure(this.#database, agentId, { erasedAt, forgetAt, now }));
+    for (let total = 0; ; ) {
+      await yieldToOthers();
+      const { removed, finished } = this.#database.write(() => eraseSome(this.#database, agentId));
+      total += removed;
+      if (finished) return total;
+    }
   }
 
   async count(agentId: string): Promise<number> {
+    const there = thereOf(agentId, this.#clock.now());
     const [row] = this.#database.read(() =>
-      this.#database.all(
-        'SELECT count(*) AS n FROM entry WHERE owner = ? AND (expires_at IS NULL OR expires_at > ?)',
-        [agentId, this.#clock.now()],
-      ),
+      this.#database.all(`SELECT count(*) AS n FROM entry WHERE ${there.text}`, there.values),
     );
     return Number(row?.['n']);
   }
@@ -284,13 +277,16 @@ export class SqliteWarm implements WarmStore {
   async sweep(): Promise<number> {
     const now = this.#clock.now();
     return this.#database.write(() => {
-      this.#database.run('DELETE FROM tombstone WHERE forget_at <= ?', [now]);
+      forgetErasures(this.#database, now);
       const rows = this.#database.all('SELECT version FROM entry WHERE expires_at <= ? LIMIT ?', [
         now,
         SWEEP_AT_ONCE,
       ]);
-      for (const row of rows) this.#delete(Number(row['version']));
-      return rows.length;
+      for (const row of rows) deleteRow(this.#database, Number(row['version']));
+      if (rows.length > 0) return rows.length;
+      const erased = eraseLeftovers(this.#database);
+      if (erased === 0) tidyText(this.#database);
+      return erased;
     });
   }
 
@@ -298,36 +294,21 @@ export class SqliteWarm implements WarmStore {
     this.#database.close();
   }
 
-  /** What stands under an id, expired or not. */
+  /** The row under an id, and whether that is there for anybody: neither expired nor about to be erased. */
   #standing(
     agentId: string,
     id: string,
     now: number,
-  ): { version: string | undefined; expired: boolean } {
+  ): { version: string | undefined; there: boolean } {
+    const there = thereOf(agentId, now);
     const [row] = this.#database.all(
-      'SELECT version, expires_at FROM entry WHERE owner = ? AND id = ?',
-      [agentId, id],
+      `SELECT entry.version, ${there.text} AS there FROM entry WHERE entry.owner = ? AND entry.id = ?`,
+      [...there.values, agentId, id],
     );
-    if (!row) return { version: undefined, expired: false };
-    const expiresAt = row['expires_at'];
     return {
-      version: String(row['version']),
-      expired: typeof expiresAt === 'number' && expiresAt <= now,
+      version: row && String(row['version']),
+      there: row?.['there'] === 1,
     };
-  }
-
-  #erasedAt(agentId: string, now: number): number | undefined {
-    const [row] = this.#database.all(
-      'SELECT erased_at FROM tombstone WHERE owner = ? AND forget_at > ?',
-      [digestOf(agentId), now],
-    );
-    return row && Number(row['erased_at']);
-  }
-
-  #delete(version: number): void {
-    this.#database.run('DELETE FROM entry_text WHERE rowid = ?', [version]);
-    this.#database.run('DELETE FROM attribute WHERE entry = ?', [version]);
-    this.#database.run('DELETE FROM entry WHERE version = ?', [version]);
   }
 }
 
@@ -344,11 +325,6 @@ function assertLimit(limit: number): void {
 /** The owner as a word of the text index: one that no tokenizer takes apart. */
 function wordOf(agentId: string): string {
   return `o${digestOf(agentId).slice(0, 32)}`;
-}
-
-/** An owner that was erased is not named. */
-function digestOf(agentId: string): string {
-  return hash('sha256', agentId, 'hex');
 }
 
 /** bm25 is negative, and more so for what fits better; what has all of the words lies above what has some. */
