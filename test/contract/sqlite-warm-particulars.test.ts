@@ -1,21 +1,11 @@
-import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SqliteWarm } from '../../src/adapters/warm/sqlite/sqlite-warm.ts';
 import { UnsuitableStoreError, WarmUnavailableError } from '../../src/model/errors.ts';
-import { didNotRun } from '../support/did-not-run.ts';
+import { inWarmProcess } from '../support/warm-process.ts';
 import { anEntry } from './warm.ts';
 
 const T = 1_800_000_000_000;
@@ -67,20 +57,15 @@ describe('the file', () => {
   });
 
   test('holds what a process wrote that was killed before it could close it', async () => {
-    const module = fileURLToPath(
-      new URL('../../src/adapters/warm/sqlite/sqlite-warm.ts', import.meta.url),
-    );
     const script = `
-      const { SqliteWarm } = await import(${JSON.stringify(module)});
-      const warm = new SqliteWarm(process.argv[1], { now: () => ${T} });
-      for (const entry of JSON.parse(process.argv[2])) await warm.put('ann', [{ entry }]);
+      const warm = new SqliteWarm(args[0], clock);
+      for (const entry of JSON.parse(args[1])) await warm.put('ann', [{ entry }]);
       process.kill(process.pid, 'SIGKILL');`;
     const entries = ['a', 'b', 'c'].map((id) => anEntry('ann', id));
-    const { signal, stderr } = spawnSync(
-      process.execPath,
-      ['--input-type=module', '-e', script, file, JSON.stringify(entries)],
-      { encoding: 'utf8' },
-    );
+    const { signal, stderr } = inWarmProcess(script, {
+      args: [file, JSON.stringify(entries)],
+      at: T,
+    });
     expect({ signal, stderr }).toEqual({ signal: 'SIGKILL', stderr: '' });
     expect(await open().count('ann')).toBe(3);
     expect(await open().search('ann', 'about', { limit: 5 })).toHaveLength(3);
@@ -94,15 +79,6 @@ describe('the file', () => {
     const before = readFileSync(file);
     expect(open).toThrow(UnsuitableStoreError);
     expect(open).toThrow(/version 99.*newer/s);
-    expect(readFileSync(file).equals(before)).toBe(true);
-  });
-
-  test('of another program is refused and left as it is', () => {
-    const database = new DatabaseSync(file);
-    database.exec('CREATE TABLE theirs (x)');
-    database.close();
-    const before = readFileSync(file);
-    expect(open).toThrow(/another program/);
     expect(readFileSync(file).equals(before)).toBe(true);
   });
 
@@ -158,30 +134,6 @@ describe('the file', () => {
     await warm.put('ann', large);
     expect(await warm.count('ann')).toBe(52);
   });
-
-  test('in a folder that may not be written to is said to be so', (context) => {
-    if (process.getuid?.() !== 0) {
-      chmodSync(folder, 0o500);
-      expect(open).toThrow(WarmUnavailableError);
-      chmodSync(folder, 0o700);
-      return;
-    }
-    // Root may write anywhere: somebody else tries.
-    mkdirSync(join(folder, 'closed'), { mode: 0o755 });
-    chmodSync(folder, 0o755);
-    const script = `
-      const { SqliteWarm } = await import(${JSON.stringify(fileURLToPath(new URL('../../src/adapters/warm/sqlite/sqlite-warm.ts', import.meta.url)))});
-      process.setgid(65534); process.setuid(65534);
-      try { new SqliteWarm(process.argv[1], { now: () => 0 }); console.log('opened'); }
-      catch (error) { console.log(error.name, error.message); }`;
-    const { stdout, stderr } = spawnSync(
-      process.execPath,
-      ['--input-type=module', '-e', script, join(folder, 'closed', 'warm.sqlite')],
-      { encoding: 'utf8' },
-    );
-    if (stdout === '') return didNotRun(context, stderr);
-    expect(stdout).toMatch(/^WarmUnavailableError .*(cannot be opened|may not be written to)/);
-  });
 });
 
 describe('what a query goes through', () => {
@@ -207,7 +159,9 @@ describe('what a query goes through', () => {
         ])
           await warm.find('ann', one, order, { limit: 1, cursor }).catch(() => undefined);
     await warm.search('ann', 'about words', { limit: 5, filter });
-    await warm.similar('ann', [1], { limit: 5 });
+    await warm.similar('ann', [1], { limit: 5, filter });
+    await warm.get('ann', ['m0']);
+    await warm.remove('ann', [{ memoryId: 'm1' }]);
     await warm.aged(T, { limit: 5 });
     await warm.erase('ann', T, T);
     await warm.count('ann');

@@ -155,10 +155,9 @@ export function warmMeanwhileContract(name: string, harness: () => WarmHarness):
       }));
       await write(warm, ...old, anEntry('bob', 'm', { timestamp: erasedAt }));
       const late = old.at(-1) ?? anEntry('ann', 'none');
-      let ended = false;
-      const erasing = warm.erase('ann', erasedAt, erasedAt + 60_000).then((count) => {
-        ended = true;
-        return count;
+      const under = { way: true };
+      const erasing = warm.erase('ann', erasedAt, erasedAt + 60_000).finally(() => {
+        under.way = false;
       });
       // From the first refusal on the tombstone stands.
       while ((await putOne(warm, { entry: late })).outcome === 'written');
@@ -178,7 +177,7 @@ export function warmMeanwhileContract(name: string, harness: () => WarmHarness):
         const { items } = await warm.aged(erasedAt + 10, { limit: 10 });
         expect(items.find(({ agentId }) => agentId === 'ann')?.oldestAt).toBe(erasedAt + 1);
         expect((await putOne(warm, { entry: old[0] ?? late })).outcome).toBe('erased');
-      } while (!ended);
+      } while (under.way);
       expect(await erasing).toBeGreaterThan(0);
       expect(await warm.count('ann')).toBe(1);
       expect(await warm.count('bob')).toBe(1);

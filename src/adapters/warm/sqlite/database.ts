@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { UnsuitableStoreError, WarmUnavailableError, errorMessage } from '../../../model/errors.ts';
@@ -11,14 +11,18 @@ const BUSY_TIMEOUT_MS = 1_000;
 /** Primary result codes of SQLite (sqlite.org/rescode.html). */
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
+/** What may pass, and what to do about it. */
 const PASSING: ReadonlyMap<number, string> = new Map([
-  [5, 'another process holds it'],
-  [6, 'it is locked'],
-  [8, 'it may not be written to'],
-  [10, 'the disk failed'],
-  [13, 'the disk is full'],
-  [14, 'it cannot be opened'],
+  [5, 'another process holds it; try again, and if it stays so, find out which'],
+  [6, 'it is locked; try again, and if it stays so, find out by whom'],
+  [8, 'it may not be written to; let the user that this runs as write the file and its folder'],
+  [10, 'the disk failed; the log of the system may say why'],
+  [13, 'the disk is full; make room, and try again'],
+  [14, 'it cannot be opened; see that it is a file, and that its folder may be written to'],
 ]);
+
+/** Bytes of the header of every SQLite file. */
+const HEADER_BYTES = 100;
 
 export type Row = Record<string, unknown>;
 
@@ -100,12 +104,9 @@ function translated<T>(file: string, work: () => T): T {
   } catch (error) {
     const code = resultCode(error) ?? codeOfFiles(error);
     const reason = errorMessage(error);
-    if (code === CORRUPT || code === NOT_A_DATABASE) {
-      throw new UnsuitableStoreError(
-        `the warm tier's file ${file} is damaged, or no SQLite database (${reason}); it was left as it is. Put a backup in its place, or move it away to begin anew`,
-        { cause: error },
-      );
-    }
+    // What cannot be parsed is JSON of ours, with other bytes in it.
+    if (code === CORRUPT || code === NOT_A_DATABASE || error instanceof SyntaxError)
+      throw damaged(file, reason, error);
     const passing = code === undefined ? undefined : PASSING.get(code);
     if (passing === undefined) throw error;
     throw new WarmUnavailableError(`the warm tier's file ${file}: ${passing} (${reason})`, {
@@ -114,15 +115,30 @@ function translated<T>(file: string, work: () => T): T {
   }
 }
 
+function damaged(file: string, reason: string, cause?: unknown): UnsuitableStoreError {
+  return new UnsuitableStoreError(
+    `the warm tier's file ${file} is damaged, or no SQLite database (${reason}); it was left as it is. Put a backup in its place, or move it away to begin anew`,
+    { cause },
+  );
+}
+
 /** Looks before anything is written. */
 function inspect(file: string): void {
+  const status = statSync(file);
+  if (!status.isFile())
+    throw new UnsuitableStoreError(`the warm tier needs a file, and ${file} is none; name another`);
+  // SQLite would open it all the same, and fail with the first write.
+  accessSync(file, constants.R_OK | constants.W_OK);
+  const { size } = status;
+  // SQLite takes a file of a few bytes for an empty one, and would write over it.
+  if (size > 0 && size < HEADER_BYTES) throw damaged(file, `it has ${size} bytes`);
   const database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
   try {
     const owner = pragma(database, 'application_id');
     const version = pragma(database, 'user_version');
     const tables = database.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'];
     // Empty: a process died before it had made the schema.
-    if (tables === 0 && version === 0) return;
+    if (tables === 0 && version === 0 && owner === 0) return;
     if (owner !== APPLICATION_ID) {
       throw new UnsuitableStoreError(
         `${file} is another program's SQLite database; it was left as it is. The warm tier needs a file of its own`,

@@ -30,8 +30,8 @@ export async function mostSimilar(database: Database, asked: Likeness): Promise<
   const ids = new Set(await bestOf(database, asked));
   const found: Scored[] = [];
   for (const id of ids) {
-    const row = database.read(() => rowOf(database, asked, id));
-    if (row) found.push({ ...storedEntry(row), score: scoreOf(asked, row) ?? NaN });
+    const one = database.read(() => readOne(database, asked, id));
+    if (one) found.push(one);
     if (found.length % AT_ONCE === 0) await yieldToOthers();
   }
   return found.toSorted((one, other) => other.score - one.score);
@@ -81,16 +81,13 @@ function someAfter(
   );
 }
 
-function rowOf(
-  database: Database,
-  { agentId, filter, now, embedding }: Likeness,
-  id: string,
-): Row | undefined {
-  const where = whereEachOf(agentId, filter, now());
-  return database.all(
+function readOne(database: Database, asked: Likeness, id: string): Scored | undefined {
+  const where = whereEachOf(asked.agentId, asked.filter, asked.now());
+  const [row] = database.all(
     `SELECT ${ENTRY} FROM entry WHERE entry.id = ? AND length(entry.embedding) = ? AND ${where.text}`,
-    [id, embedding.byteLength, ...where.values],
-  )[0];
+    [id, asked.embedding.byteLength, ...where.values],
+  );
+  return row && { ...storedEntry(row), score: scoreOf(asked, row) ?? NaN };
 }
 
 function scoreOf({ embedding }: Likeness, row: Row): number | undefined {

@@ -150,18 +150,18 @@ export class SqliteWarm implements WarmStore {
       texts.push(`(entry.${column}, entry.id) ${direction === 'ASC' ? '>' : '<'} (?, ?)`);
       values.push(...decodeCursor(order, cursor, 2));
     }
-    const rows = this.#database.read(() =>
-      this.#database.all(
+    return this.#database.read(() => {
+      const rows = this.#database.all(
         `SELECT ${ENTRY} FROM entry WHERE ${texts.join(' AND ')} ORDER BY entry.${column} ${direction}, entry.id ${direction} LIMIT ?`,
         [...values, limit + 1],
-      ),
-    );
-    const items = rows.slice(0, limit);
-    const last = rows.length > limit ? items.at(-1) : undefined;
-    return {
-      items: items.map(storedEntry),
-      cursor: last && encodeCursor(order, Number(last[column]), String(last['id'])),
-    };
+      );
+      const items = rows.slice(0, limit);
+      const last = rows.length > limit ? items.at(-1) : undefined;
+      return {
+        items: items.map(storedEntry),
+        cursor: last && encodeCursor(order, Number(last[column]), String(last['id'])),
+      };
+    });
   }
 
   async search(
