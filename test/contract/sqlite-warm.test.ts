@@ -1,9 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll } from 'vitest';
 import { SqliteWarm } from '../../src/adapters/warm/sqlite/sqlite-warm.ts';
 import { type WarmHarness, warmContract } from './warm.ts';
+import { warmFaultsContract } from './warm-faults.ts';
 import { warmMeanwhileContract } from './warm-meanwhile.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rekindle-warm-'));
@@ -15,10 +17,16 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
+function fileOf(index: number): string {
+  return join(folder, `${index}.sqlite`);
+}
+
 const harness: WarmHarness = {
   open: async () => {
-    const file = join(folder, `${opened.length}.sqlite`);
-    const warm = new SqliteWarm(file, { now: () => now, sleep: () => Promise.resolve() });
+    const warm = new SqliteWarm(fileOf(opened.length), {
+      now: () => now,
+      sleep: () => Promise.resolve(),
+    });
     opened.push(warm);
     return warm;
   },
@@ -28,3 +36,18 @@ const harness: WarmHarness = {
 
 warmContract('SQLite', () => harness);
 warmMeanwhileContract('SQLite', () => harness);
+warmFaultsContract(
+  'SQLite',
+  () => harness,
+  () => ({
+    failOne: 'a file takes a batch whole or not at all',
+    away: 'a file that is open does not go away; what befalls it is in sqlite-warm-faults.test.ts',
+    // Another process that writes for long is what a throttle is elsewhere.
+    throttle: async () => {
+      const other = new DatabaseSync(fileOf(opened.length - 1));
+      other.exec('BEGIN IMMEDIATE');
+      return async () => other.close();
+    },
+    budgetMs: 1_000,
+  }),
+);
