@@ -25,12 +25,16 @@ export interface Figure extends Head {
   readonly peer?: Measure;
 }
 
-/** A measurement that gives several figures, none with a peer. */
+/** A measurement that gives several figures. */
 export interface Series {
   readonly name: string;
   readonly figures: readonly Head[];
   /** How many sessions it is about, unless the caller says otherwise. */
   readonly sessions: number;
+  /** What is counted in the place of sessions. */
+  readonly of?: string;
+  /** Numbers that show how its figures grow; undefined: it is not measured for that. */
+  readonly growth?: readonly number[];
   /** Takes minutes: measured only when it is asked for. */
   readonly apart: boolean;
   /** @returns a figure for each name */
@@ -43,6 +47,8 @@ export type Measure = (bench: Bench) => Promise<number>;
 /** One figure of one run. */
 export interface Sample {
   readonly value: number;
+  /** Measured in the same run, in turn; in all runs or in none. */
+  readonly peer?: number;
   readonly note?: string;
 }
 
@@ -87,7 +93,7 @@ export async function measureFigures(
 }
 
 export async function measureSeries(
-  { name, figures, measure }: Series,
+  { name, figures, measure, of }: Series,
   { sessions, runs, onSample }: Terms,
 ): Promise<Row[]> {
   const samples = figures.map((): Sample[] => []);
@@ -98,11 +104,21 @@ export async function measureSeries(
       if (!sample) throw new Error(`${name} did not measure "${figure.name}"`);
       samples[index]?.push(sample);
       onSample(
-        `${figure.name}: run ${run} of ${runs}: ${sample.value.toPrecision(4)} ${figure.unit}${sample.note === undefined ? '' : ` (${sample.note})`}`,
+        `${figure.name}: run ${run} of ${runs}: ${sample.value.toPrecision(4)} ${figure.unit}${sample.peer === undefined ? '' : `, peer ${sample.peer.toPrecision(4)}`}${sample.note === undefined ? '' : ` (${sample.note})`}`,
       );
     }
   }
-  return figures.map((figure, index) => rowOf(figure, samples[index] ?? [], [], sessions));
+  return figures.map((figure, index) => {
+    const own = samples[index] ?? [];
+    const row = rowOf(figure, own, peersOf(figure, own), sessions);
+    return of === undefined ? row : { ...row, of };
+  });
+}
+
+function peersOf({ name }: Head, samples: readonly Sample[]): number[] {
+  const peers = samples.flatMap(({ peer }) => (peer === undefined ? [] : [peer]));
+  if (peers.length > 0) assertDone(peers.length, samples.length, `runs of "${name}" have a peer`);
+  return peers;
 }
 
 function rowOf(

@@ -22,8 +22,9 @@ npm run bench -- [options]
   --only NAME     only figures with NAME in their name; may be given more than once
   --all           also those that take minutes
   --runs N        measure each side N times, ${RUNS} by default
-  --sessions N    watched sessions, 100000 by default
-  --growth        with 10,000, 100,000 and 1,000,000 watched sessions, one column each
+  --sessions N    watched sessions, or entries of others in the warm tier; 100000 by default
+  --growth        with 10,000, 100,000 and 1,000,000 watched sessions, one column each; the warm tier
+                  with 100,000 and 1,000,000 entries of others
   --json          print {machine, date, rows}; see bench/report.ts
   --readme        keep the result in bench/last.json and show it in README.md
   --help

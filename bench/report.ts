@@ -13,8 +13,9 @@ export interface Row {
   readonly target: string | null;
   /** Null exactly where `target` is. */
   readonly met: boolean | null;
-  /** Watched sessions that it was measured with. */
+  /** Watched sessions that it was measured with, or so many of what `of` says. */
   readonly sessions: number;
+  readonly of?: string | undefined;
   /** How often each side was measured. */
   readonly runs: number;
   /** What a number alone does not say, of the run that gave `ours`: which script took longest, how often. */
@@ -38,6 +39,7 @@ const ROW: z.ZodType<Row> = z
     target: z.string().min(1).nullable(),
     met: z.boolean().nullable(),
     sessions: z.int().min(1),
+    of: z.string().min(1).optional(),
     runs: z.int().min(1),
     note: z.string().optional(),
   })

@@ -12,6 +12,7 @@ import { lateness, latenessOfExpiry } from './rows/lateness.ts';
 import { memory } from './rows/memory.ts';
 import { million } from './rows/million.ts';
 import { recordActivity, recordActivityRaw } from './rows/record-activity.ts';
+import { warm } from './rows/warm.ts';
 import { growthLines, reportLines } from './table.ts';
 
 const FIGURES: readonly Figure[] = [
@@ -22,7 +23,7 @@ const FIGURES: readonly Figure[] = [
   recordActivityRaw,
   memory,
 ];
-const SERIES: readonly Series[] = [million];
+const SERIES: readonly Series[] = [warm, million];
 
 const SESSIONS = 100_000;
 const GROWTH = [10_000, 100_000, 1_000_000];
@@ -79,9 +80,9 @@ async function measureAll(options: Options): Promise<{ rows: Row[]; refused: boo
     }
   }
   for (const one of series) {
-    await attempt(one.name, () =>
-      measureSeries(one, termsFor(options.sessions ?? one.sessions, options)),
-    );
+    const own = options.growth ? (one.growth ?? []) : [options.sessions ?? one.sessions];
+    for (const sessions of own)
+      await attempt(one.name, () => measureSeries(one, termsFor(sessions, options)));
   }
   return { rows, refused };
 }
@@ -103,8 +104,8 @@ function isWanted({ only }: Options, ...some: readonly string[]): boolean {
   );
 }
 
-function seriesWanted(options: Options, { name, apart, figures }: Series): boolean {
-  if (options.growth) return false;
+function seriesWanted(options: Options, { name, apart, figures, growth }: Series): boolean {
+  if (options.growth && !growth) return false;
   if (options.only.length === 0) return options.all || !apart;
   return isWanted(options, name, ...figures.map((figure) => figure.name));
 }

@@ -8,11 +8,18 @@ export function reportLines({ machine, date, rows }: Report): string[] {
   ];
 }
 
-/** One line per figure, one column per number of sessions. */
+/** One line per figure, one column per number of sessions; a table for each thing that is counted in their place. */
 export function growthLines({ machine, date, rows }: Report): string[] {
+  return [
+    `${machine}, ${date}: ours, peer, ratio`,
+    ...[...Map.groupBy(rows, counted)].flatMap(([what, some]) => growthTable(what, some)),
+  ];
+}
+
+function growthTable(what: string, rows: readonly Row[]): string[] {
   const sizes = [...new Set(rows.map(({ sessions }) => sessions))];
   const names = [...new Set(rows.map(({ name }) => name))];
-  const head = ['', ...sizes.map((size) => `${grouped(size)} sessions`)];
+  const head = ['', ...sizes.map((size) => `${grouped(size)} ${what}`)];
   const lines = names.map((name) => [
     name,
     ...sizes.map((size) => {
@@ -23,24 +30,27 @@ export function growthLines({ machine, date, rows }: Report): string[] {
   const widths = head.map((_none, at) =>
     Math.max(...[head, ...lines].map((line) => line[at]?.length ?? 0)),
   );
-  return [
-    `${machine}, ${date}: ours, peer, ratio`,
-    ...[head, ...lines].map((line) =>
-      line.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  '),
-    ),
-  ].map((line) => line.trimEnd());
+  return [head, ...lines].map((line) =>
+    line
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
 }
 
 export function markdownTable({ machine, date, rows }: Report): string {
   const head = ['what', 'ours', 'peer', 'ratio', 'target', 'met'];
-  const cells = rows.map(({ name, unit, ours, peer, ratio, target, met, sessions }) => [
-    `${name}, ${grouped(sessions)} sessions`,
-    `${grouped(ours)} ${unit}`,
-    peer === null ? '–' : `${grouped(peer)} ${unit}`,
-    ratio === null ? '–' : String(ratio),
-    target ?? '–',
-    met === null ? '–' : met ? 'yes' : '**no**',
-  ]);
+  const cells = rows.map((row) => {
+    const { name, unit, ours, peer, ratio, target, met, sessions } = row;
+    return [
+      `${name}, ${grouped(sessions)} ${counted(row)}`,
+      `${grouped(ours)} ${unit}`,
+      peer === null ? '–' : `${grouped(peer)} ${unit}`,
+      ratio === null ? '–' : String(ratio),
+      target ?? '–',
+      met === null ? '–' : met ? 'yes' : '**no**',
+    ];
+  });
   const table = [head, head.map(() => '---'), ...cells].map(
     (line) => `| ${line.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`,
   );
@@ -57,8 +67,13 @@ function figures({ ours, peer, ratio, unit }: Row): string {
   return `${grouped(ours)} ${unit}, peer ${grouped(peer)}, ratio ${ratio}`;
 }
 
-function aim({ target, sessions, runs }: Row): string {
-  const how = `${grouped(sessions)} sessions, ${runs} ${runs === 1 ? 'run' : 'runs'}`;
+function counted({ of }: Row): string {
+  return of ?? 'sessions';
+}
+
+function aim(row: Row): string {
+  const { target, sessions, runs } = row;
+  const how = `${grouped(sessions)} ${counted(row)}, ${runs} ${runs === 1 ? 'run' : 'runs'}`;
   return target === null ? ` (${how})` : `; target ${target} (${how})`;
 }
 

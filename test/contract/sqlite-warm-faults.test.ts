@@ -216,7 +216,7 @@ test('a file that another process keeps to itself is said to be held, and opens 
 });
 
 describe('a disk without room', () => {
-  test('takes all of a batch or nothing, says so, and may still erase and serve', async (context) => {
+  test('takes all of a batch or nothing, says so, and serves what it has', async (context) => {
     const unmount = smallDisk(context);
     try {
       let written = 0;

@@ -20,14 +20,7 @@ import {
   type WriteOutcome,
 } from '../../../ports/warm.ts';
 import { Database, type Row } from './database.ts';
-import {
-  beginErasure,
-  digestOf,
-  eraseLeftovers,
-  eraseSome,
-  erasedAtOf,
-  forgetErasures,
-} from './erasure.ts';
+import { beginErasure, eraseLeftovers, eraseSome, erasedAtOf, forgetErasures } from './erasure.ts';
 import { mostSimilar } from './likeness.ts';
 import {
   type Bound,
@@ -42,7 +35,7 @@ import {
   wordsOf,
 } from './query.ts';
 import { COLUMNS, ENTRY, boundRow, deleteRow, storedEntry } from './row.ts';
-import { tidyText } from './text-index.ts';
+import { tidyText, wordOf } from './text-index.ts';
 
 /** Expired entries that one sweep removes: 1,000 of half a kilobyte held the event loop for 19 to 87 ms. */
 const SWEEP_AT_ONCE = 200;
@@ -320,11 +313,6 @@ function assertInstant(name: string, at: number): void {
 function assertLimit(limit: number): void {
   if (Number.isInteger(limit) && limit >= 1 && limit <= PAGE_MAX) return;
   throw new UsageError(`a limit is a whole number from 1 to ${PAGE_MAX}; got ${limit}`);
-}
-
-/** The owner as a word of the text index: one that no tokenizer takes apart. */
-function wordOf(agentId: string): string {
-  return `o${digestOf(agentId).slice(0, 32)}`;
 }
 
 /** bm25 is negative, and more so for what fits better; what has all of the words lies above what has some. */

@@ -1,4 +1,5 @@
 import type { Database } from './database.ts';
+import { digestOf } from './erasure.ts';
 
 /** Pages of the index that one step writes anew: 16 took 5 ms, 64 took 17. */
 const PAGES_AT_ONCE = 16n;
@@ -19,4 +20,9 @@ export function tidyText(database: Database): void {
   set('deletemerge', REMOVED_PERCENT);
   set('merge', PAGES_AT_ONCE);
   set('deletemerge', 0n);
+}
+
+/** The owner as a word of the text index: one that no tokenizer takes apart. */
+export function wordOf(agentId: string): string {
+  return `o${digestOf(agentId).slice(0, 32)}`;
 }
