@@ -1,4 +1,4 @@
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { COLUMNS, floatsOf } from '../../src/adapters/warm/sqlite/row.ts';
 import type { SqliteWarm } from '../../src/adapters/warm/sqlite/sqlite-warm.ts';
 import { wordOf } from '../../src/adapters/warm/sqlite/text-index.ts';
@@ -14,12 +14,12 @@ export interface Question {
   readonly times: number;
   /** @returns one to ask, another each time */
   readonly next: () => {
-    readonly ours: () => Promise<readonly StoredEntry[]>;
+    readonly ours: () => Promise<readonly Pick<StoredEntry, 'version'>[]>;
     readonly bare: () => readonly Record<string, unknown>[];
   };
 }
 
-const LIMIT = 20;
+const PAGE = 20;
 const TIMES = 400;
 
 /** A query that goes over all entries with a word, of everybody. */
@@ -38,6 +38,8 @@ export function questionsOf(
   { own, now }: { own: number; now: number },
 ): Question[] {
   const random = new SeededRandom(2);
+  // A page is full, in a small file too: the port fills one up with what fits less.
+  const limit = Math.max(1, Math.min(PAGE, Math.floor(own / 10)));
   const prepared = (sql: string) => {
     const statement = database.prepare(sql);
     return (...values: SQLInputValue[]) => statement.all(...values);
@@ -70,9 +72,9 @@ export function questionsOf(
         return {
           ours: async () => {
             const filter = { timestamp: { from, to } };
-            return (await warm.find(OWNER, filter, 'newest', { limit: LIMIT })).items;
+            return (await warm.find(OWNER, filter, 'newest', { limit })).items;
           },
-          bare: () => byTime(OWNER, now, from, to, LIMIT),
+          bare: () => byTime(OWNER, now, from, to, limit),
         };
       },
     },
@@ -84,9 +86,9 @@ export function questionsOf(
         return {
           ours: async () => {
             const filter = { attributes: [{ name: 'topic', equals: topic }] };
-            return (await warm.find(OWNER, filter, 'newest', { limit: LIMIT })).items;
+            return (await warm.find(OWNER, filter, 'newest', { limit })).items;
           },
-          bare: () => byAttribute(OWNER, now, OWNER, 'topic', 'string', topic, LIMIT),
+          bare: () => byAttribute(OWNER, now, OWNER, 'topic', 'string', topic, limit),
         };
       },
     },
@@ -95,11 +97,11 @@ export function questionsOf(
       times: TIMES_BY_TEXT,
       next: () => {
         // Among the most frequent, so that there is a page of entries with both.
-        const words = [wordAt(random.next() / 8), wordAt(random.next() / 8)];
+        const words = [wordAt(random.next() / 16), wordAt(random.next() / 16)];
         const quoted = [...new Set(words)].map((word) => `"${word}"`).join(' AND ');
         return {
-          ours: () => warm.search(OWNER, words.join(' '), { limit: LIMIT }),
-          bare: () => byText(`owner:${wordOf(OWNER)} AND content:(${quoted})`, OWNER, now, LIMIT),
+          ours: () => warm.search(OWNER, words.join(' '), { limit }),
+          bare: () => byText(`owner:${wordOf(OWNER)} AND content:(${quoted})`, OWNER, now, limit),
         };
       },
     },
@@ -109,10 +111,10 @@ export function questionsOf(
       next: () => {
         const embedding = Array.from({ length: FLOATS }, () => random.next() - 0.5);
         return {
-          ours: () => warm.similar(OWNER, embedding, { limit: LIMIT }),
+          ours: () => warm.similar(OWNER, embedding, { limit }),
           bare: () => {
             asked = Float32Array.from(embedding);
-            return byLikeness(OWNER, now, asked.byteLength, LIMIT);
+            return byLikeness(OWNER, now, asked.byteLength, limit);
           },
         };
       },
@@ -132,22 +134,26 @@ export async function askBoth({ name, times, next }: Question): Promise<Timed> {
   let answered = 0;
   for (let time = 0; time < times; time += 1) {
     const question = next();
-    const answers: string[][] = [];
-    for (const who of time % 2 === 0 ? ['ours', 'bare'] : ['bare', 'ours']) {
+    const viaPort = async (): Promise<string> => {
       const startedAt = performance.now();
-      if (who === 'ours') {
-        const found = await question.ours();
-        ours.push(performance.now() - startedAt);
-        answers.push(found.map(({ version }) => version));
-      } else {
-        const rows = question.bare();
-        bare.push(performance.now() - startedAt);
-        answers.push(rows.map((row) => String(row['version'])));
-      }
+      const found = await question.ours();
+      ours.push(performance.now() - startedAt);
+      return found.map(({ version }) => version).join();
+    };
+    const viaSql = (): string => {
+      const startedAt = performance.now();
+      const rows = question.bare();
+      bare.push(performance.now() - startedAt);
+      return rows.map((row) => String(row['version'])).join();
+    };
+    const portFirst = time % 2 === 0;
+    const early = portFirst ? await viaPort() : viaSql();
+    const late = portFirst ? viaSql() : await viaPort();
+    if (early !== late) {
+      const [port, sql] = portFirst ? [early, late] : [late, early];
+      throw new Error(`${name}: through the port ${port}, by SQL ${sql}`);
     }
-    const [one, other] = answers.map((versions) => versions.join());
-    if (one !== other) throw new Error(`${name}: through the port ${one}, by SQL ${other}`);
-    if (one !== '') answered += 1;
+    if (early !== '') answered += 1;
   }
   if (answered === 0) throw new Error(`${name}: no query found anything`);
   return { ours, bare };

@@ -2,8 +2,15 @@ import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { type Figure, measureFigures, measureSeries } from '../../bench/harness.ts';
+import {
+  type Figure,
+  type Sample,
+  type Series,
+  measureFigures,
+  measureSeries,
+} from '../../bench/harness.ts';
 import { parseReport } from '../../bench/report.ts';
+import { askBoth } from '../../bench/warm/questions.ts';
 
 const RUN = resolve(import.meta.dirname, '../../bench/run.ts');
 const run = promisify(execFile);
@@ -20,6 +27,31 @@ test('prints its contract, and nothing else, into a pipe', async () => {
   ]);
   expect(rows[0]!.ours).toBeGreaterThan(0);
   expect(rows[0]!.peer).toBeGreaterThan(rows[0]!.ours);
+});
+
+test('the warm tier is measured beside bare SQL, in as many entries as asked for', async () => {
+  const args = [RUN, '--only', 'warm tier', '--sessions', '600', '--runs', '1', '--json'];
+  const { stdout, stderr } = await run(process.execPath, args);
+  expect(stderr).toBe('');
+  const { rows } = parseReport(stdout);
+  const kinds = ['by time', 'by attribute', 'by text', 'by similarity'];
+  expect(rows.map(({ name }) => name)).toEqual([
+    ...kinds.flatMap((kind) => ['p50', 'p99'].map((what) => `warm tier, query ${kind}, ${what}`)),
+    'warm tier, erase an owner',
+    'warm tier, erase an owner, longest wait of the event loop',
+  ]);
+  for (const row of rows) {
+    expect(row).toMatchObject({ unit: 'ms', sessions: 600, of: 'entries of others', runs: 1 });
+    expect(row.ours).toBeGreaterThan(0);
+    expect(row.peer).toBeGreaterThan(0);
+    expect(row.note).toContain('owner with 60 entries');
+  }
+});
+
+test('one figure of the warm tier can be asked for', async () => {
+  const args = [RUN, '--only', 'by time, p50', '--sessions', '100', '--runs', '1', '--json'];
+  const { rows } = parseReport((await run(process.execPath, args)).stdout);
+  expect(rows).toMatchObject([{ name: 'warm tier, query by time, p50' }]);
 });
 
 test.each([[['--bogus']], [['--only', 'no such figure']]])('%j exits with 2', async (args) => {
@@ -74,6 +106,47 @@ test('a figure without peer or target is told, with the note of the run in the m
     runs: 3,
     note: 'took 8',
   });
+});
+
+test('figures of a series have peers of the same run, and say what was counted', async () => {
+  const runs = [
+    { value: 4, peer: 2 },
+    { value: 9, peer: 3 },
+    { value: 6, peer: 1 },
+  ];
+  const series = (samples: readonly Sample[]): Series => {
+    const left = [...samples];
+    return {
+      name: 'series',
+      sessions: 1,
+      of: 'entries',
+      apart: false,
+      figures: [{ name: 'p50', unit: 'ms' }],
+      measure: async () => new Map([['p50', left.shift() ?? { value: NaN }]]),
+    };
+  };
+  expect(await measureSeries(series(runs), terms)).toMatchObject([
+    { ours: 6, peer: 2, ratio: 3, of: 'entries', sessions: 1, runs: 3 },
+  ]);
+  const without = [...runs.slice(0, 2), { value: 6 }];
+  await expect(measureSeries(series(without), terms)).rejects.toThrow(
+    '2 of 3 runs of "p50" have a peer',
+  );
+});
+
+test.each([
+  ['another answer', ['1', '2'], ['2', '1'], /through the port 1,2, by SQL 2,1/],
+  ['no answer at all', [], [], /found anything/],
+])('a query with %s is no figure', async (_what, ours, bare, message) => {
+  const question = {
+    name: 'by time',
+    times: 2,
+    next: () => ({
+      ours: async () => ours.map((version) => ({ version })),
+      bare: () => bare.map((version) => ({ version })),
+    }),
+  };
+  await expect(askBoth(question)).rejects.toThrow(message);
 });
 
 test('what was not measured is no figure', async () => {

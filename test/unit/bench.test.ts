@@ -77,6 +77,21 @@ test('growth has a line for each figure and a column for each size', () => {
   expect(more).toEqual([]);
 });
 
+test('what counts other things than sessions has a table of its own, and says so everywhere', () => {
+  const entries = { ...row, name: 'query', of: 'entries', sessions: 1_000_000 };
+  const [, sessionsHead, , entriesHead, line, ...more] = growthLines({
+    ...report,
+    rows: [row, entries],
+  });
+  expect(sessionsHead).toMatch(/^ +100,000 sessions$/);
+  expect(entriesHead).toMatch(/^ +1,000,000 entries$/);
+  expect(line).toMatch(/^query +42,000/);
+  expect(more).toEqual([]);
+  expect(reportLines({ ...report, rows: [entries] })[1]).toContain('(1,000,000 entries, 5 runs)');
+  expect(markdownTable({ ...report, rows: [entries] })).toContain('| query, 1,000,000 entries |');
+  expect(parseReport(JSON.stringify({ ...report, rows: [entries] })).rows).toEqual([entries]);
+});
+
 test('the table for the README names machine and date, and breaks at no bar', () => {
   const rows = [{ ...row, name: 'this | that' }, told];
   expect(markdownTable({ ...report, rows }).split('\n')).toEqual([

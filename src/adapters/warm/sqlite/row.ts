@@ -82,8 +82,10 @@ export function deleteRow(database: Database, version: number): void {
 }
 
 export function floatsOf(bytes: Uint8Array): Float32Array {
-  // A view needs its bytes at a multiple of four; a blob of SQLite lies where it lies.
-  return new Float32Array(bytes.slice().buffer);
+  // A view needs its bytes at a multiple of four, which a blob of SQLite has today; to copy it took as long as to compare.
+  const { buffer, byteOffset, byteLength } =
+    bytes.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  return new Float32Array(buffer, byteOffset, byteLength / Float32Array.BYTES_PER_ELEMENT);
 }
 
 /** Spread over a list, 1,536 floats took 104 µs where this takes 7. */
