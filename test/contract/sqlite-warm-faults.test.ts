@@ -50,26 +50,29 @@ describe('a damaged file', () => {
     const noticed: string[] = [];
     const pages = pagesByKind();
     expect(pages.length).toBeGreaterThan(25);
-    for (const { kind, number } of pages) {
-      for (const fill of [0, 0xff]) {
-        const bad = Buffer.from(good);
-        const start = (number - 1) * PAGE_BYTES;
-        // Of the first page, the header stands: what happens without it is tried below.
-        bad.fill(fill, number === 1 ? 100 : start, start + PAGE_BYTES);
-        putInPlace(bad);
-        const reading = await failuresOf(readings);
+    for (const [index, { kind, number }] of pages.entries()) {
+      const bad = Buffer.from(good);
+      const start = (number - 1) * PAGE_BYTES;
+      // Of the first page, the header stands: what happens without it is tried below.
+      bad.fill(index % 2 === 0 ? 0 : 0xff, number === 1 ? 100 : start, start + PAGE_BYTES);
+      putInPlace(bad);
+      const unchanged = async (): Promise<void> => {
         expect(readFileSync(file).equals(bad), kind).toBe(true);
-        const writing = await failuresOf(writings);
-        for (const failure of [...reading, ...writing]) {
-          expect(failure).toBeInstanceOf(UnsuitableStoreError);
-          expect(String(failure)).toContain(file);
-          expect(String(failure)).toMatch(/damaged.*backup in its place, or move it away/);
-        }
-        if (reading.length + writing.length > 0) noticed.push(`${kind} ${fill}`);
+      };
+      const failures = await failuresOf((warm) => [
+        ...readings(warm),
+        unchanged(),
+        ...writings(warm),
+      ]);
+      for (const failure of failures) {
+        expect(failure).toBeInstanceOf(UnsuitableStoreError);
+        expect(String(failure)).toContain(file);
+        expect(String(failure)).toMatch(/damaged.*backup in its place, or move it away/);
       }
+      if (failures.length > 0) noticed.push(kind);
     }
     // All of them, though no page has a checksum.
-    expect(noticed).toHaveLength(2 * pages.length);
+    expect(noticed).toEqual(pages.map(({ kind }) => kind));
   });
 
   test.each([1, 50, 100, 2_000, 2 * PAGE_BYTES, 10 * PAGE_BYTES])(
