@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll } from 'vitest';
 import { SqliteWarm } from '../../src/adapters/warm/sqlite/sqlite-warm.ts';
 import { type WarmHarness, warmContract } from './warm.ts';
+import { FaultyWarm } from '../support/faulty-warm.ts';
 import { warmFaultsContract } from './warm-faults.ts';
 import { warmMeanwhileContract } from './warm-meanwhile.ts';
 
@@ -49,5 +50,24 @@ warmFaultsContract(
       return async () => other.close();
     },
     budgetMs: 1_000,
+  }),
+);
+
+// What no file does, a fake does: so that the suite itself is known to run.
+let faulty: FaultyWarm;
+warmFaultsContract(
+  'SQLite behind faults',
+  () => ({
+    ...harness,
+    open: async () => {
+      faulty = new FaultyWarm(await harness.open());
+      return faulty.store;
+    },
+  }),
+  () => ({
+    failOne: (...of) => faulty.failOne(...of),
+    throttle: () => faulty.throttle(),
+    away: () => faulty.away(),
+    budgetMs: 0,
   }),
 );
