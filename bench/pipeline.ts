@@ -1,5 +1,5 @@
 import { Announcer } from '../src/abandonment/announce.ts';
-import { Looker } from '../src/abandonment/look.ts';
+import { type LookPorts, Looker } from '../src/abandonment/look.ts';
 import { LOOK_LOOPS } from '../src/abandonment/watcher.ts';
 import { type Hot, lookSettings, openBus, openHot } from '../src/compose.ts';
 import type { Bus } from '../src/ports/bus.ts';
@@ -8,8 +8,10 @@ import { cartDigest } from '../src/model/cart.ts';
 import type { Bench } from './harness.ts';
 import { inChunks } from './harness.ts';
 
-/** No session of the bench is near its end. */
-export const NO_JOBS = { add: () => Promise.reject(new Error('nothing is demoted here')) };
+/** For sessions that are not near their end. */
+export const NO_JOBS: LookPorts['jobs'] = {
+  add: () => Promise.reject(new Error('nothing is demoted here')),
+};
 
 /** The real pipeline without its timers: looks are made when the bench says so. */
 export class Pipeline implements AsyncDisposable {
@@ -18,13 +20,13 @@ export class Pipeline implements AsyncDisposable {
   readonly #looker: Looker;
   readonly #clock: ShiftedClock;
 
-  constructor(hot: Hot, bus: Bus, clock: ShiftedClock, bench: Bench) {
+  constructor(hot: Hot, bus: Bus, clock: ShiftedClock, bench: Bench, jobs = NO_JOBS) {
     this.hot = hot;
     this.bus = bus;
     this.#clock = clock;
     const observe = (): void => undefined;
     this.#looker = new Looker(
-      { ...hot, clock, jobs: NO_JOBS },
+      { ...hot, clock, jobs },
       new Announcer(bus, hot.ledgers, clock, observe),
       lookSettings(bench.config, hot),
       observe,
@@ -34,12 +36,16 @@ export class Pipeline implements AsyncDisposable {
     );
   }
 
-  static async open(bench: Bench): Promise<Pipeline> {
+  static async open(bench: Bench, jobs = NO_JOBS): Promise<Pipeline> {
     const hot = await openHot(bench.config);
     const bus = await openBus(bench.config);
     const subscription = await bus.subscribe({ group: 'bench' });
     await subscription.close();
-    return new Pipeline(hot, bus, new ShiftedClock(hot.clock), bench);
+    return new Pipeline(hot, bus, new ShiftedClock(hot.clock), bench, jobs);
+  }
+
+  get clock(): Clock {
+    return this.#clock;
   }
 
   now(): number {

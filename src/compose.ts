@@ -212,8 +212,8 @@ export async function openWarm(
   clock: Clock,
   file = join(config.dataDir, 'warm.sqlite'),
 ): Promise<WarmStore> {
-  const { SqliteWarm } = await import('./adapters/warm/sqlite/sqlite-warm.ts');
-  return new SqliteWarm(file, clock);
+  const { ThreadedWarm } = await import('./adapters/warm/sqlite/threaded-warm.ts');
+  return ThreadedWarm.open(file, clock);
 }
 
 /**

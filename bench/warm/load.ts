@@ -101,15 +101,16 @@ function entryOf(agentId: string, n: number, content: string, importanceScore: n
   };
 }
 
-class Inserts {
+/** Plain inserts of the rows that the adapter writes for an entry. */
+export class Inserts {
   readonly #database: DatabaseSync;
   readonly #entry;
   readonly #attribute;
   readonly #text;
 
-  constructor(file: string) {
+  constructor(file: string, synchronous: 'OFF' | 'FULL' = 'OFF') {
     this.#database = new DatabaseSync(file);
-    this.#database.exec('PRAGMA synchronous = OFF; BEGIN');
+    this.#database.exec(`PRAGMA synchronous = ${synchronous}; BEGIN`);
     this.#entry = this.#database.prepare(
       `INSERT INTO entry (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`,
     );

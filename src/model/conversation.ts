@@ -137,15 +137,14 @@ export interface Segment {
   /** Goes on over all sessions of a user. */
   readonly number: number;
   readonly messages: readonly Said[];
-  /** Messages of its session up to the end of this segment. */
-  readonly total: number;
-  /** Hash of their identities, see `chained`. */
-  readonly chain: string;
+  /** Messages of its session before this segment, and `chainOf` the segment before; '' where it is the first. */
+  readonly before: number;
+  readonly follows: string;
 }
 
-/** Hash of all identities so far: of what came before, and of each that follows. */
-function chained(chain: string, messages: readonly Said[]): string {
-  return messages.reduce((before, { identity }) => digest(before + identity), chain);
+/** Hash of the identities of all messages of a session up to the end of this segment. */
+export function chainOf({ follows, messages }: Segment): string {
+  return digest([follows, ...messages.map(({ identity }) => identity)].join('\0'));
 }
 
 function segmentId(epoch: number, number: number): string {
@@ -169,17 +168,14 @@ export function appended(
       current && current.messages.length < SEGMENT_MESSAGES && bytes + size <= SEGMENT_BYTES;
     if (!current || !room) {
       number += 1;
-      const { total = 0, chain = '' } = current ?? {};
-      current = { user, epoch, number, messages: [], total, chain };
+      const [before, follows] = current
+        ? [current.before + current.messages.length, chainOf(current)]
+        : [0, ''];
+      current = { user, epoch, number, messages: [], before, follows };
       bytes = 0;
     } else if (segments.at(-1) === current) segments.pop();
     bytes += size;
-    current = {
-      ...current,
-      messages: [...current.messages, one],
-      total: current.total + 1,
-      chain: chained(current.chain, [one]),
-    };
+    current = { ...current, messages: [...current.messages, one] };
     segments.push(current);
   }
   return segments;
@@ -194,7 +190,7 @@ function bytesOf(messages: readonly Said[]): number {
  * @param now when it is written, for what does not say when it was said
  */
 export function segmentEntry(segment: Segment, about: Attributes, now: number): Entry {
-  const { user, epoch, number, messages, total, chain } = segment;
+  const { user, epoch, number, messages, before, follows } = segment;
   // Of what says no time, or one that has not come, only this is known: it was there now.
   const instants = messages.map(({ at }) => Math.min(at ?? now, now));
   return entry(user, {
@@ -206,7 +202,7 @@ export function segmentEntry(segment: Segment, about: Attributes, now: number): 
       .toWellFormed(),
     memoryType: 'segment',
     stepNumber: number,
-    attributes: { ...about, epoch, messages: messages.length, total, chain },
+    attributes: { ...about, epoch, messages: messages.length, before, follows },
     sources: messages.map(({ message, identity }) => message.id?.toWellFormed() ?? identity),
     // JSON escapes what UTF-8 could not hold, so each text comes back as it was.
     payload: JSON.stringify(messages.map(({ raw }) => raw)),
@@ -223,16 +219,16 @@ export function parseSegment({
   stepNumber,
 }: Entry): Segment {
   const raws: unknown = JSON.parse(payload ?? 'null');
-  const { epoch, total, chain } = attributes;
+  const { epoch, before, follows } = attributes;
   const right =
     Array.isArray(raws) &&
     raws.every((raw) => typeof raw === 'string') &&
     typeof epoch === 'number' &&
-    typeof total === 'number' &&
-    typeof chain === 'string' &&
+    typeof before === 'number' &&
+    typeof follows === 'string' &&
     stepNumber !== undefined;
   if (!right) throw new Error(`the entry ${memoryId} is no segment of a conversation`);
-  return { user: agentId, epoch, number: stepNumber, messages: raws.map(said), total, chain };
+  return { user: agentId, epoch, number: stepNumber, messages: raws.map(said), before, follows };
 }
 
 /** The header of a demoted session. */

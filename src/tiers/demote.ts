@@ -16,6 +16,7 @@ import {
   SEGMENT_MESSAGES,
   type Segment,
   appended,
+  chainOf,
   headerEntry,
   headerId,
   parseHeader,
@@ -177,7 +178,9 @@ export class Demoter {
     const latest = await this.#latestHeader(user);
     const epoch = epochOf(snapshot, latest?.header, last?.segment, now);
     const standing =
-      latest?.header.epoch === epoch ? latest : await this.#headerOf(user, headerId(epoch));
+      latest && latest.header.epoch !== epoch
+        ? await this.#headerOf(user, headerId(epoch))
+        : latest;
     const cart = parseCart(fields['cart']);
     const about = aboutOf(fields, 'problem' in cart ? [] : cart.items);
 
@@ -204,11 +207,15 @@ export class Demoter {
       now,
     );
     const isNews = !standing || !sameEntry(entry, standing.stored.entry);
-    // Last, so that it never tells of what does not stand.
-    const headerWrite = isNews ? [this.#writeOf(entry, standing?.stored, now)] : [];
-    for (const batch of [writes, headerWrite])
-      if ((await this.#put(user, batch)) === CHANGED) return CHANGED;
-    return undefined;
+    const headers = isNews ? [this.#writeOf(entry, standing?.stored, now)] : [];
+    const written: EntryWrite[] = [];
+    // The header last, so that it never tells of what does not stand.
+    for (const batch of [writes, headers]) {
+      const taken = await this.#put(user, batch);
+      if (taken === CHANGED) return CHANGED;
+      written.push(...taken);
+    }
+    return (await this.#stand(user, written)) ? undefined : CHANGED;
   }
 
   /** What stands is merged: what it has been recalled stays with it. */
@@ -221,28 +228,30 @@ export class Demoter {
     };
   }
 
-  /** Writes, reads back and compares. */
-  async #put(user: string, writes: readonly EntryWrite[]): Promise<undefined | typeof CHANGED> {
-    if (writes.length === 0) return undefined;
-    const { warm } = this.#ports;
-    const outcomes = await warm.put(user, writes);
+  /** @returns what was written: what is older than an erasure was not, and is not wanted */
+  async #put(user: string, writes: readonly EntryWrite[]): Promise<EntryWrite[] | typeof CHANGED> {
+    if (writes.length === 0) return [];
+    const outcomes = await this.#ports.warm.put(user, writes);
     for (const outcome of outcomes) {
       if (outcome.outcome === 'failed') throw new Error(`warm refused an entry: ${outcome.reason}`);
       // Another demoter was there: what it wrote is read first.
       if (outcome.outcome === 'conflict') return CHANGED;
     }
-    // What is older than an erasure stands nowhere any more.
-    const written = writes.filter((_write, index) => outcomes[index]?.outcome === 'written');
-    const found = await warm.get(
+    return writes.filter((_write, index) => outcomes[index]?.outcome === 'written');
+  }
+
+  /** Reads back what was written, and compares. */
+  async #stand(user: string, written: readonly EntryWrite[]): Promise<boolean> {
+    if (written.length === 0) return true;
+    const found = await this.#ports.warm.get(
       user,
       written.map(({ entry }) => entry.memoryId),
     );
     const standing = new Map(found.map(({ entry }) => [entry.memoryId, entry]));
-    const same = written.every(({ entry }) => {
+    return written.every(({ entry }) => {
       const stands = standing.get(entry.memoryId);
       return stands !== undefined && sameEntry(entry, stands);
     });
-    return same ? undefined : CHANGED;
   }
 
   /** Deletes hot, if its time has come. @returns false if it stays */
@@ -355,8 +364,8 @@ function headerOf(
     epoch,
     fields: fields ?? standing?.fields ?? {},
     ours: fields ? parseOwnMarks(fields['rekindle']) !== undefined : standing?.ours === true,
-    messages: end?.total ?? 0,
-    chain: end?.chain ?? '',
+    messages: end ? end.before + end.messages.length : 0,
+    chain: end ? chainOf(end) : '',
     latestAt: latestOf(fields ?? {}, end, standing, now),
     expiresAt: asBefore ? standing?.expiresAt : expiresAt,
   };

@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll } from 'vitest';
 import { SqliteWarm } from '../../src/adapters/warm/sqlite/sqlite-warm.ts';
+import { ThreadedWarm } from '../../src/adapters/warm/sqlite/threaded-warm.ts';
+import type { WarmStore } from '../../src/ports/warm.ts';
 import { type WarmHarness, warmContract } from './warm.ts';
 import { FaultyWarm } from '../support/faulty-warm.ts';
 import { warmFaultsContract } from './warm-faults.ts';
 import { warmMeanwhileContract } from './warm-meanwhile.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rekindle-warm-'));
-const opened: SqliteWarm[] = [];
+const opened: WarmStore[] = [];
 let now = 1_800_000_000_000;
 
 afterAll(async () => {
@@ -36,6 +38,17 @@ const harness: WarmHarness = {
 };
 
 warmContract('SQLite', () => harness);
+warmContract('SQLite on a thread of its own', () => ({
+  ...harness,
+  open: async () => {
+    const warm = await ThreadedWarm.open(fileOf(opened.length), {
+      now: () => now,
+      sleep: () => Promise.resolve(),
+    });
+    opened.push(warm);
+    return warm;
+  },
+}));
 warmMeanwhileContract('SQLite', () => harness);
 warmFaultsContract(
   'SQLite',

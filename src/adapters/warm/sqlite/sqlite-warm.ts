@@ -22,6 +22,7 @@ import {
 import { Database, type Row } from './database.ts';
 import { beginErasure, eraseLeftovers, eraseSome, erasedAtOf, forgetErasures } from './erasure.ts';
 import { mostSimilar } from './likeness.ts';
+import { GroupCommit } from './group-commit.ts';
 import {
   type Bound,
   ORDERS,
@@ -44,11 +45,13 @@ const SWEEP_AT_ONCE = 200;
 export class SqliteWarm implements WarmStore {
   readonly #clock: Clock;
   readonly #database: Database;
+  readonly #commits: GroupCommit;
 
   /** @throws as `Database` does */
   constructor(file: string, clock: Clock) {
     this.#clock = clock;
     this.#database = new Database(file);
+    this.#commits = new GroupCommit(this.#database);
   }
 
   async put(agentId: string, writes: readonly EntryWrite[]): Promise<readonly WriteOutcome[]> {
@@ -58,7 +61,7 @@ export class SqliteWarm implements WarmStore {
     }
     if (writes.length === 0) return [];
     const now = this.#clock.now();
-    return this.#database.write(() => {
+    return this.#commits.write(() => {
       const erasedAt = erasedAtOf(this.#database, agentId, now);
       return writes.map((write) => this.#putOne(agentId, write, erasedAt, now));
     });

@@ -1,0 +1,51 @@
+import type { Database } from './database.ts';
+
+interface Waiting {
+  readonly work: () => void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Writes that one transaction takes: more would hold the event loop for longer, and save little. */
+const TOGETHER_MAX = 32;
+
+/**
+ * Writes of one turn of the event loop share a transaction, and so the wait for the disk, which is most of what a small
+ * one costs. Each is durable when its promise resolves; of those that share a transaction all are, or none.
+ */
+export class GroupCommit {
+  readonly #database: Database;
+  #waiting: Waiting[] = [];
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** @param work what is done inside the transaction; what it throws fails all that share it */
+  write<T>(work: () => T): Promise<T> {
+    const done = Promise.withResolvers<T>();
+    let result: T;
+    this.#waiting.push({
+      work: () => {
+        result = work();
+      },
+      resolve: () => done.resolve(result),
+      reject: done.reject,
+    });
+    if (this.#waiting.length === 1) setImmediate(() => this.#flush());
+    return done.promise;
+  }
+
+  #flush(): void {
+    const group = this.#waiting.splice(0, TOGETHER_MAX);
+    if (this.#waiting.length > 0) setImmediate(() => this.#flush());
+    try {
+      this.#database.write(() => {
+        for (const { work } of group) work();
+      });
+      for (const { resolve } of group) resolve();
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { WarmUnavailableError } from '../../../model/errors.ts';
+import type { Clock } from '../../../ports/clock.ts';
+import type { WarmStore } from '../../../ports/warm.ts';
+import { type Answer, type Question, packWrites, unpackError } from './thread-messages.ts';
+
+/** As this file itself: TypeScript as it is, or compiled. */
+const THREAD = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
+
+type Method = keyof WarmStore;
+type Returned<M extends Method> = Awaited<ReturnType<WarmStore[M]>>;
+
+interface Asked {
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * A SQLite file on a thread of its own. SQLite's calls are synchronous: a commit waits for the disk, a search for words
+ * that are everywhere takes longer still, and a look that is due must not wait with them.
+ */
+export class ThreadedWarm implements WarmStore {
+  readonly #thread: Worker;
+  readonly #file: string;
+  readonly #clock: Clock;
+  readonly #asked = new Map<number, Asked>();
+  #questions = 0;
+  #ended: string | undefined;
+
+  private constructor(thread: Worker, file: string, clock: Clock) {
+    this.#thread = thread;
+    this.#file = file;
+    this.#clock = clock;
+  }
+
+  /** @throws as SqliteWarm does */
+  static async open(file: string, clock: Clock): Promise<ThreadedWarm> {
+    const thread = new Worker(THREAD, { workerData: { file, now: clock.now() } });
+    const warm = new ThreadedWarm(thread, file, clock);
+    const opened = warm.#answerTo(0);
+    thread.on('message', (answer: Answer) => warm.#take(answer));
+    thread.on('error', (error) => warm.#end(error.message));
+    thread.on('exit', () => warm.#end('it was closed'));
+    try {
+      await opened;
+      return warm;
+    } catch (error) {
+      await thread.terminate();
+      throw error;
+    }
+  }
+
+  put(...[agentId, writes]: Parameters<WarmStore['put']>): Promise<Returned<'put'>> {
+    return this.#ask('put', agentId, packWrites(writes));
+  }
+
+  get(...args: Parameters<WarmStore['get']>): Promise<Returned<'get'>> {
+    return this.#ask('get', ...args);
+  }
+
+  remove(...args: Parameters<WarmStore['remove']>): Promise<Returned<'remove'>> {
+    return this.#ask('remove', ...args);
+  }
+
+  find(...args: Parameters<WarmStore['find']>): Promise<Returned<'find'>> {
+    return this.#ask('find', ...args);
+  }
+
+  search(...args: Parameters<WarmStore['search']>): Promise<Returned<'search'>> {
+    return this.#ask('search', ...args);
+  }
+
+  similar(...args: Parameters<WarmStore['similar']>): Promise<Returned<'similar'>> {
+    return this.#ask('similar', ...args);
+  }
+
+  recalled(...args: Parameters<WarmStore['recalled']>): Promise<void> {
+    return this.#ask('recalled', ...args);
+  }
+
+  aged(...args: Parameters<WarmStore['aged']>): Promise<Returned<'aged'>> {
+    return this.#ask('aged', ...args);
+  }
+
+  erase(...args: Parameters<WarmStore['erase']>): Promise<number> {
+    return this.#ask('erase', ...args);
+  }
+
+  count(agentId: string): Promise<number> {
+    return this.#ask('count', agentId);
+  }
+
+  sweep(): Promise<number> {
+    return this.#ask('sweep');
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended !== undefined) return;
+    await this.#ask('close').catch(() => undefined);
+    await this.#thread.terminate();
+  }
+
+  #ask<M extends Method>(method: M, ...args: readonly unknown[]): Promise<Returned<M>> {
+    if (this.#ended !== undefined) return Promise.reject(this.#gone());
+    this.#questions += 1;
+    const id = this.#questions;
+    const question: Question = { id, method, args, now: this.#clock.now() };
+    const answer = this.#answerTo(id);
+    this.#thread.postMessage(question);
+    return answer as Promise<Returned<M>>;
+  }
+
+  #answerTo(id: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#asked.set(id, { resolve, reject });
+    });
+  }
+
+  #take({ id, result, error }: Answer): void {
+    const asked = this.#asked.get(id);
+    this.#asked.delete(id);
+    if (error) asked?.reject(unpackError(error));
+    else asked?.resolve(result as never);
+  }
+
+  #end(why: string): void {
+    this.#ended ??= why;
+    for (const { reject } of this.#asked.values()) reject(this.#gone());
+    this.#asked.clear();
+  }
+
+  #gone(): WarmUnavailableError {
+    return new WarmUnavailableError(`the warm tier's file ${this.#file}: ${this.#ended ?? ''}`);
+  }
+}

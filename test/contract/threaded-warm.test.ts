@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ThreadedWarm } from '../../src/adapters/warm/sqlite/threaded-warm.ts';
+import { UnsuitableStoreError, WarmUnavailableError } from '../../src/model/errors.ts';
+
+const clock = { now: () => 1_800_000_000_000, sleep: () => Promise.resolve() };
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'rekindle-thread-'));
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+test('a file that cannot be used is refused when it is opened, in the words of the adapter', async () => {
+  const file = join(folder, 'warm.sqlite');
+  writeFileSync(file, 'these are the words of somebody else, and no database at all. '.repeat(9));
+  const opening = ThreadedWarm.open(file, clock);
+  await expect(opening).rejects.toThrow(UnsuitableStoreError);
+  await expect(opening).rejects.toThrow(/damaged, or no SQLite database/);
+});
+
+test('once closed it refuses every call, and closing it again is no trouble', async () => {
+  const warm = await ThreadedWarm.open(join(folder, 'warm.sqlite'), clock);
+  const counting = warm.count('ann');
+  await warm.close();
+  expect(await counting).toBe(0);
+  await warm.close();
+  await expect(warm.count('ann')).rejects.toThrow(WarmUnavailableError);
+});
+
+test('the event loop goes on while the file is waited for', async () => {
+  const file = join(folder, 'warm.sqlite');
+  const warm = await ThreadedWarm.open(file, clock);
+  const { DatabaseSync } = await import('node:sqlite');
+  const other = new DatabaseSync(file);
+  other.exec('BEGIN IMMEDIATE');
+  let turns = 0;
+  const turning = setInterval(() => (turns += 1), 1);
+  const entry = {
+    memoryId: 'm',
+    agentId: 'ann',
+    timestamp: 1,
+    content: 'x',
+    metadata: {
+      compressionLevel: 1,
+      importanceScore: 0,
+      retrievalCount: 0,
+      creationTime: 1,
+      lastAccessTime: 1,
+    },
+    attributes: {},
+    sources: [],
+  } as const;
+  await expect(warm.put('ann', [{ entry }])).rejects.toThrow(WarmUnavailableError);
+  clearInterval(turning);
+  // On one thread it would have waited with the file, and made no turn.
+  expect(turns).toBeGreaterThan(3);
+  other.exec('ROLLBACK');
+  other.close();
+  await expect(warm.put('ann', [{ entry }])).resolves.toMatchObject([{ outcome: 'written' }]);
+  await warm.close();
+});
