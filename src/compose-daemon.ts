@@ -146,8 +146,15 @@ export interface Drained {
 /** How often the queue is asked whether it is empty. */
 const ASK_MS = 100;
 
-/** Works on the queue of demotions until nothing in it could run now, or `signal` aborts. */
-export async function drainDemotions(config: Config, signal: AbortSignal): Promise<Drained> {
+/**
+ * Works on the queue of demotions until nothing in it could run now, or `signal` aborts.
+ * @param replay those that failed for good, too
+ */
+export async function drainDemotions(
+  config: Config,
+  signal: AbortSignal,
+  replay: boolean,
+): Promise<Drained> {
   const log = createLogger({ level: config.logLevel });
   const done = { copied: 0, sunk: 0, nothing: 0, messages: 0, failed: 0 };
   await using opened = new AsyncDisposableStack();
@@ -171,6 +178,7 @@ export async function drainDemotions(config: Config, signal: AbortSignal): Promi
       done.failed += 1;
     },
   });
+  if (replay) await jobs.replay(DEMOTION);
   await jobs.start();
   for (;;) {
     const { waiting, running, dead } = await jobs.counts(DEMOTION);

@@ -4,16 +4,23 @@ import { UsageError } from '../model/errors.ts';
 import { EXIT } from '../runtime/main.ts';
 import { configOf, printJson, printLines, withSettings } from './context.ts';
 
+interface DemoteFlags {
+  readonly once?: boolean;
+  readonly replay?: boolean;
+  readonly json?: boolean;
+}
+
 /** `rekindle demote --once` */
 export function demoteCommand(): Command {
   const command = new Command('demote')
     .description('Take to warm what the watcher has queued, then stop.')
     .option('--once', 'until the queue is empty (a daemon does it all the time)')
+    .option('--replay', 'also what has failed for good')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExit code 1: a demotion failed and waits for its next attempt.')
     .addHelpText('after', '\nExample:\n  rekindle demote --once --data-dir /var/lib/rekindle');
   withSettings(command);
-  return command.action(async ({ once, json }: { once?: boolean; json?: boolean }) => {
+  return command.action(async ({ once, replay, json }: DemoteFlags) => {
     if (!once) throw new UsageError('say --once: a running daemon demotes by itself');
     const stop = new AbortController();
     process.once('SIGINT', () => {
@@ -22,6 +29,7 @@ export function demoteCommand(): Command {
     const { copied, sunk, nothing, messages, failed, dead } = await drainDemotions(
       configOf(command),
       stop.signal,
+      replay === true,
     );
     if (json) printJson({ copied, sunk, nothing, messages, failed, dead });
     else

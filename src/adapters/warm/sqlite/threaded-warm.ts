@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { WarmUnavailableError } from '../../../model/errors.ts';
+import { WarmUnavailableError, errorMessage } from '../../../model/errors.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type { WarmStore } from '../../../ports/warm.ts';
 import { type Answer, type Question, packWrites, unpackError } from './thread-messages.ts';
@@ -40,7 +40,7 @@ export class ThreadedWarm implements WarmStore {
     const warm = new ThreadedWarm(thread, file, clock);
     const opened = warm.#answerTo(0);
     thread.on('message', (answer: Answer) => warm.#take(answer));
-    thread.on('error', (error) => warm.#end(error.message));
+    thread.on('error', (error: unknown) => warm.#end(errorMessage(error)));
     thread.on('exit', () => warm.#end('it was closed'));
     try {
       await opened;
