@@ -19,13 +19,18 @@ export const ABSENT = Symbol('no such entry');
 
 /**
  * `conflict`: another version stands (undefined: none), and nothing was written. `erased`: the owner was erased, and this
- * is older. `failed`: the store did not take this one, though it may have taken others.
+ * is older. `failed`: the store did not take this one, though it may have taken others. `withheld`: it would have been
+ * written, but for another that it was to be written together with.
  */
 export type WriteOutcome =
   | { readonly outcome: 'written'; readonly version: string }
   | { readonly outcome: 'conflict'; readonly version: string | undefined }
   | { readonly outcome: 'erased'; readonly erasedAt: number }
-  | { readonly outcome: 'failed'; readonly retryable: boolean; readonly reason: string };
+  | { readonly outcome: 'failed'; readonly retryable: boolean; readonly reason: string }
+  | { readonly outcome: 'withheld' };
+
+/** So many entries are written together at the most: what the narrowest of the stores takes. */
+export const TOGETHER_MAX = 100;
 
 export interface EntryRemoval {
   readonly memoryId: string;
@@ -98,10 +103,15 @@ export interface AgedOwner {
 export interface WarmStore {
   /**
    * Writes entries of one owner, each under its own condition.
+   * @param how.together all of them or none, at most `TOGETHER_MAX`
    * @returns one outcome for each, in their order
    * @throws UsageError if an entry is not the owner's or cannot be one; nothing is written then
    */
-  put(agentId: string, writes: readonly EntryWrite[]): Promise<readonly WriteOutcome[]>;
+  put(
+    agentId: string,
+    writes: readonly EntryWrite[],
+    how?: { readonly together?: boolean },
+  ): Promise<readonly WriteOutcome[]>;
 
   /** The entries of these ids, in their order; those that are not there are left out. */
   get(agentId: string, memoryIds: readonly string[]): Promise<readonly StoredEntry[]>;

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Entry } from '../../src/model/entry.ts';
 import {
   ABSENT,
+  TOGETHER_MAX,
   type EntryFilter,
   type EntryOrder,
   type EntryWrite,
@@ -208,6 +209,33 @@ export function warmContract(name: string, harness: () => WarmHarness): void {
       );
       expect(outcomes.map(({ outcome }) => outcome)).toEqual(['written', 'conflict', 'written']);
       expect(await idsOf(warm, 'ann')).toEqual(['a', 'b', 'c']);
+    });
+
+    test('is written together with others, or none of them is', async () => {
+      const warm = await open();
+      await write(warm, anEntry('ann', 'stands'));
+      const writes = ['a', 'stands', 'b'].map((id) => ({
+        entry: anEntry('ann', id),
+        expected: ABSENT as typeof ABSENT,
+      }));
+      const outcomes = await warm.put('ann', writes, { together: true });
+      expect(outcomes.map(({ outcome }) => outcome)).toEqual(['withheld', 'conflict', 'withheld']);
+      expect(await idsOf(warm, 'ann')).toEqual(['stands']);
+      const others = writes.filter(({ entry }) => entry.memoryId !== 'stands');
+      const written = await warm.put('ann', others, { together: true });
+      expect(written.map(({ outcome }) => outcome)).toEqual(['written', 'written']);
+      expect((await idsOf(warm, 'ann')).toSorted()).toEqual(['a', 'b', 'stands']);
+    });
+
+    test('is refused together with more than a store can take at once, and nothing is written', async () => {
+      const warm = await open();
+      const writes = Array.from({ length: TOGETHER_MAX + 1 }, (_none, n) => ({
+        entry: anEntry('ann', `m${n}`),
+      }));
+      await expect(warm.put('ann', writes, { together: true })).rejects.toThrow(/at most 100/);
+      expect(await warm.count('ann')).toBe(0);
+      const outcomes = await warm.put('ann', writes.slice(1), { together: true });
+      expect(outcomes).toHaveLength(TOGETHER_MAX);
     });
 
     test('a removal on an old version changes nothing', async () => {

@@ -1,6 +1,12 @@
 import { WarmUnavailableError } from '../../src/model/errors.ts';
 import type { EntryWrite, WarmStore, WriteOutcome } from '../../src/ports/warm.ts';
 
+const REFUSED: WriteOutcome = {
+  outcome: 'failed',
+  retryable: true,
+  reason: 'this one was not taken',
+};
+
 /** A warm store whose faults can be called up: what a store in a network may do, and a file does not. */
 export class FaultyWarm {
   readonly store: WarmStore;
@@ -40,17 +46,18 @@ export class FaultyWarm {
     return async () => void (this.#away = false);
   }
 
-  async #put(agentId: string, writes: readonly EntryWrite[]): Promise<readonly WriteOutcome[]> {
+  async #put(
+    agentId: string,
+    writes: readonly EntryWrite[],
+    how?: { readonly together?: boolean },
+  ): Promise<readonly WriteOutcome[]> {
     this.#assertServing('put');
     const isTaken = ({ entry }: EntryWrite): boolean => entry.memoryId !== this.#refused;
-    const taken = [...(await this.#behind.put(agentId, writes.filter(isTaken)))];
+    if (how?.together && !writes.every(isTaken))
+      return writes.map((write) => (isTaken(write) ? { outcome: 'withheld' } : REFUSED));
+    const taken = [...(await this.#behind.put(agentId, writes.filter(isTaken), how))];
     return writes.map(
-      (write): WriteOutcome =>
-        (isTaken(write) ? taken.shift() : undefined) ?? {
-          outcome: 'failed',
-          retryable: true,
-          reason: 'this one was not taken',
-        },
+      (write): WriteOutcome => (isTaken(write) ? taken.shift() : undefined) ?? REFUSED,
     );
   }
 

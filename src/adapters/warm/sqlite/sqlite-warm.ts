@@ -10,6 +10,7 @@ import {
   type EntryRemoval,
   type EntryWrite,
   PAGE_MAX,
+  TOGETHER_MAX,
   type Page,
   type PageRequest,
   type RemovalOutcome,
@@ -54,7 +55,13 @@ export class SqliteWarm implements WarmStore {
     this.#commits = new GroupCommit(this.#database);
   }
 
-  async put(agentId: string, writes: readonly EntryWrite[]): Promise<readonly WriteOutcome[]> {
+  async put(
+    agentId: string,
+    writes: readonly EntryWrite[],
+    { together = false }: { readonly together?: boolean } = {},
+  ): Promise<readonly WriteOutcome[]> {
+    if (together && writes.length > TOGETHER_MAX)
+      throw new UsageError(`at most ${TOGETHER_MAX} entries together; got ${writes.length}`);
     for (const { entry, expiresAt } of writes) {
       assertEntry(agentId, entry);
       if (expiresAt !== undefined) assertInstant('expiresAt', expiresAt);
@@ -63,22 +70,37 @@ export class SqliteWarm implements WarmStore {
     const now = this.#clock.now();
     return this.#commits.write(() => {
       const erasedAt = erasedAtOf(this.#database, agentId, now);
-      return writes.map((write) => this.#putOne(agentId, write, erasedAt, now));
+      if (together) {
+        const refusals = writes.map((write) => this.#refusal(agentId, write, erasedAt, now));
+        if (refusals.some((refusal) => refusal !== undefined))
+          return refusals.map((refusal) => refusal ?? { outcome: 'withheld' });
+      }
+      return writes.map(
+        (write) =>
+          this.#refusal(agentId, write, erasedAt, now) ?? this.#insert(agentId, write, now),
+      );
     });
   }
 
-  #putOne(
+  /** Why a write is not done; undefined: it may be. */
+  #refusal(
     agentId: string,
-    { entry, expected, expiresAt }: EntryWrite,
+    { entry, expected }: EntryWrite,
     erasedAt: number | undefined,
     now: number,
-  ): WriteOutcome {
+  ): WriteOutcome | undefined {
     if (erasedAt !== undefined && entry.timestamp <= erasedAt)
       return { outcome: 'erased', erasedAt };
+    if (expected === undefined) return undefined;
     const { version, there } = this.#standing(agentId, entry.memoryId, now);
     const seen = there ? version : undefined;
-    if (expected !== undefined && seen !== (expected === ABSENT ? undefined : expected))
-      return { outcome: 'conflict', version: seen };
+    return seen === (expected === ABSENT ? undefined : expected)
+      ? undefined
+      : { outcome: 'conflict', version: seen };
+  }
+
+  #insert(agentId: string, { entry, expiresAt }: EntryWrite, now: number): WriteOutcome {
+    const { version } = this.#standing(agentId, entry.memoryId, now);
     if (version !== undefined) deleteRow(this.#database, Number(version));
     const marks = COLUMNS.map(() => '?').join(', ');
     const inserted = this.#database.run(

@@ -13,9 +13,11 @@ async function ask(warm: SqliteWarm, { id, method, args, now: at }: Question): P
   now = at;
   try {
     const call = warm[method].bind(warm) as (...given: unknown[]) => Promise<unknown>;
-    const [owner, writes] = args;
+    const [owner, writes, how] = args;
     const given =
-      method === 'put' ? [owner, unpackWrites(writes as Parameters<typeof unpackWrites>[0])] : args;
+      method === 'put'
+        ? [owner, unpackWrites(writes as Parameters<typeof unpackWrites>[0]), how]
+        : args;
     answer({ id, result: await call(...given) });
   } catch (error) {
     answer({ id, error: packError(error) });

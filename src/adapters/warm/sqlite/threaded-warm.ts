@@ -51,8 +51,8 @@ export class ThreadedWarm implements WarmStore {
     }
   }
 
-  put(...[agentId, writes]: Parameters<WarmStore['put']>): Promise<Returned<'put'>> {
-    return this.#ask('put', agentId, packWrites(writes));
+  put(...[agentId, writes, how]: Parameters<WarmStore['put']>): Promise<Returned<'put'>> {
+    return this.#ask('put', agentId, packWrites(writes), how);
   }
 
   get(...args: Parameters<WarmStore['get']>): Promise<Returned<'get'>> {
