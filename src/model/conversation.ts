@@ -2,8 +2,11 @@
  * How a session stands in the warm tier: one header, and the messages in segments.
  *
  *   session/<epoch>            header: the fields, and how many messages stand in its segments, under which hash
- *   segment/<epoch>/<number>   at most SEGMENT_MESSAGES messages as they were said; numbers go on over all sessions
+ *   segment/<number>           at most SEGMENT_MESSAGES messages as they were said; numbers go on over all sessions
  *                              of a user, so that the latest segment ends with what was said last
+ *
+ * Whoever appends fills the latest segment up, under its version, or seals it and makes the next one: so of two who append
+ * at once only one can, whichever sessions they have seen.
  */
 import { hash } from 'node:crypto';
 import { type Attributes, type Entry, assertEntry } from './entry.ts';
@@ -140,6 +143,8 @@ export interface Segment {
   /** Messages of its session before this segment, and `chainOf` the segment before; '' where it is the first. */
   readonly before: number;
   readonly follows: string;
+  /** It is not filled up any more: another follows. */
+  readonly sealed: boolean;
 }
 
 /** Hash of the identities of all messages of a session up to the end of this segment. */
@@ -147,19 +152,23 @@ export function chainOf({ follows, messages }: Segment): string {
   return digest([follows, ...messages.map(({ identity }) => identity)].join('\0'));
 }
 
-function segmentId(epoch: number, number: number): string {
-  return `segment/${epoch}/${number}`;
+function segmentId(number: number): string {
+  return `segment/${number}`;
 }
 
-/** Lays messages out behind the last segment: it is filled up if it is of this session, then others follow. */
+/**
+ * Lays messages out behind the last segment: it is filled up if it is of this session, else sealed; then others follow.
+ * @returns the segments to write, in their order, to be written together or in turn
+ */
 export function appended(
   user: string,
   epoch: number,
   last: Segment | undefined,
   messages: readonly Said[],
 ): Segment[] {
+  if (messages.length === 0) return [];
   const segments: Segment[] = [];
-  let current = last?.epoch === epoch ? last : undefined;
+  let current = last?.epoch === epoch && !last.sealed ? last : undefined;
   let bytes = current ? bytesOf(current.messages) : 0;
   let number = last?.number ?? 0;
   for (const one of messages) {
@@ -171,14 +180,15 @@ export function appended(
       const [before, follows] = current
         ? [current.before + current.messages.length, chainOf(current)]
         : [0, ''];
-      current = { user, epoch, number, messages: [], before, follows };
+      current = { user, epoch, number, messages: [], before, follows, sealed: false };
       bytes = 0;
     } else if (segments.at(-1) === current) segments.pop();
     bytes += size;
     current = { ...current, messages: [...current.messages, one] };
     segments.push(current);
   }
-  return segments;
+  const left = last && !last.sealed && segments[0]?.number !== last.number;
+  return left ? [{ ...last, sealed: true }, ...segments] : segments;
 }
 
 function bytesOf(messages: readonly Said[]): number {
@@ -190,11 +200,11 @@ function bytesOf(messages: readonly Said[]): number {
  * @param now when it is written, for what does not say when it was said
  */
 export function segmentEntry(segment: Segment, about: Attributes, now: number): Entry {
-  const { user, epoch, number, messages, before, follows } = segment;
+  const { user, epoch, number, messages, before, follows, sealed } = segment;
   // Of what says no time, or one that has not come, only this is known: it was there now.
   const instants = messages.map(({ at }) => Math.min(at ?? now, now));
   return entry(user, {
-    memoryId: segmentId(epoch, number),
+    memoryId: segmentId(number),
     timestamp: Math.max(...instants),
     content: messages
       .map(({ message }) => `${message.role}: ${messageText(message)}`)
@@ -202,7 +212,14 @@ export function segmentEntry(segment: Segment, about: Attributes, now: number): 
       .toWellFormed(),
     memoryType: 'segment',
     stepNumber: number,
-    attributes: { ...about, epoch, messages: messages.length, before, follows },
+    attributes: {
+      ...about,
+      epoch,
+      messages: messages.length,
+      before,
+      follows,
+      ...(sealed && { sealed }),
+    },
     sources: messages.map(({ message, identity }) => message.id?.toWellFormed() ?? identity),
     // JSON escapes what UTF-8 could not hold, so each text comes back as it was.
     payload: JSON.stringify(messages.map(({ raw }) => raw)),
@@ -219,7 +236,7 @@ export function parseSegment({
   stepNumber,
 }: Entry): Segment {
   const raws: unknown = JSON.parse(payload ?? 'null');
-  const { epoch, before, follows } = attributes;
+  const { epoch, before, follows, sealed } = attributes;
   const right =
     Array.isArray(raws) &&
     raws.every((raw) => typeof raw === 'string') &&
@@ -228,7 +245,15 @@ export function parseSegment({
     typeof follows === 'string' &&
     stepNumber !== undefined;
   if (!right) throw new Error(`the entry ${memoryId} is no segment of a conversation`);
-  return { user: agentId, epoch, number: stepNumber, messages: raws.map(said), before, follows };
+  return {
+    user: agentId,
+    epoch,
+    number: stepNumber,
+    messages: raws.map(said),
+    before,
+    follows,
+    sealed: sealed === true,
+  };
 }
 
 /** The header of a demoted session. */

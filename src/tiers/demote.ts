@@ -32,7 +32,13 @@ import { endOfSession, parseOwnMarks, snapshotOf } from '../model/session.ts';
 import type { Agenda } from '../ports/agenda.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { SessionRecords, Snapshot } from '../ports/records.ts';
-import { ABSENT, type EntryWrite, type StoredEntry, type WarmStore } from '../ports/warm.ts';
+import {
+  ABSENT,
+  type EntryWrite,
+  type StoredEntry,
+  TOGETHER_MAX,
+  type WarmStore,
+} from '../ports/warm.ts';
 
 export interface DemotePorts {
   readonly clock: Clock;
@@ -65,6 +71,9 @@ const PAGE_OVERLAP = 100;
 
 /** A longer list is nobody's window, and would be held in memory. */
 const LIST_MAX = 100_000;
+
+/** The narrowest of the stores takes 2 MB together, with all that is beside texts. */
+const BATCH_BYTES = 1024 * 1024;
 
 /** A longer text is no attribute that anybody asks for. */
 const ATTRIBUTE_MAX = 256;
@@ -184,33 +193,20 @@ export class Demoter {
     const cart = parseCart(fields['cart']);
     const about = aboutOf(fields, 'problem' in cart ? [] : cart.items);
 
-    const before = last?.segment.epoch === epoch ? last : undefined;
     const segments = appended(user, epoch, last?.segment, fresh);
-    const writes = segments.map((segment) => {
-      const filledUp = segment.number === before?.segment.number;
-      return this.#writeOf(
-        segmentEntry(segment, about, now),
-        filledUp ? before.stored : undefined,
-        now,
-      );
-    });
-    const header = headerOf(
-      snapshot,
-      epoch,
-      segments.at(-1) ?? before?.segment,
-      standing?.header,
-      now,
+    const writes = segments.map((segment) =>
+      segment.number === last?.segment.number
+        ? this.#writeOf(mergedEntry(segment, last.stored, about, now), last.stored, now)
+        : this.#writeOf(segmentEntry(segment, about, now), undefined, now),
     );
-    const entry = headerEntry(
-      { ...header, lastSegment: segments.at(-1)?.number ?? last?.segment.number ?? 0 },
-      about,
-      now,
-    );
+    const end = segments.at(-1) ?? last?.segment;
+    const header = headerOf(snapshot, epoch, end, standing?.header, now);
+    const entry = headerEntry(header, about, now);
     const isNews = !standing || !sameEntry(entry, standing.stored.entry);
     const headers = isNews ? [this.#writeOf(entry, standing?.stored, now)] : [];
     const written: EntryWrite[] = [];
     // The header last, so that it never tells of what does not stand.
-    for (const batch of [writes, headers]) {
+    for (const batch of [...batchesOf(writes), headers]) {
       const taken = await this.#put(user, batch);
       if (taken === CHANGED) return CHANGED;
       written.push(...taken);
@@ -228,16 +224,22 @@ export class Demoter {
     };
   }
 
-  /** @returns what was written: what is older than an erasure was not, and is not wanted */
-  async #put(user: string, writes: readonly EntryWrite[]): Promise<EntryWrite[] | typeof CHANGED> {
+  /**
+   * Writes all of them or none: of two who append at once the second must not leave its end behind.
+   * @returns what was written: a header that is older than an erasure is not, and is not wanted
+   */
+  async #put(
+    user: string,
+    writes: readonly EntryWrite[],
+  ): Promise<readonly EntryWrite[] | typeof CHANGED> {
     if (writes.length === 0) return [];
-    const outcomes = await this.#ports.warm.put(user, writes);
-    for (const outcome of outcomes) {
+    const outcomes = await this.#ports.warm.put(user, writes, { together: true });
+    for (const outcome of outcomes)
       if (outcome.outcome === 'failed') throw new Error(`warm refused an entry: ${outcome.reason}`);
-      // Another demoter was there: what it wrote is read first.
-      if (outcome.outcome === 'conflict') return CHANGED;
-    }
-    return writes.filter((_write, index) => outcomes[index]?.outcome === 'written');
+    if (outcomes.every(({ outcome }) => outcome === 'written')) return writes;
+    if (writes.length === 1 && outcomes[0]?.outcome === 'erased') return [];
+    // Another demoter was there, or an erasure: what stands is read first.
+    return CHANGED;
   }
 
   /** Reads back what was written, and compares. */
@@ -354,7 +356,8 @@ function headerOf(
   end: Segment | undefined,
   standing: Header | undefined,
   now: number,
-): Omit<Header, 'lastSegment'> {
+): Header {
+  const own = end?.epoch === epoch ? end : undefined;
   const expiresAt = leftMs === undefined ? undefined : now + leftMs;
   // As far as two measurements of one TTL differ, it is no news.
   const asBefore =
@@ -364,11 +367,47 @@ function headerOf(
     epoch,
     fields: fields ?? standing?.fields ?? {},
     ours: fields ? parseOwnMarks(fields['rekindle']) !== undefined : standing?.ours === true,
-    messages: end ? end.before + end.messages.length : 0,
-    chain: end ? chainOf(end) : '',
-    latestAt: latestOf(fields ?? {}, end, standing, now),
+    lastSegment: end?.number ?? 0,
+    messages: own ? own.before + own.messages.length : 0,
+    chain: own ? chainOf(own) : '',
+    latestAt: latestOf(fields ?? {}, own, standing, now),
     expiresAt: asBefore ? standing?.expiresAt : expiresAt,
   };
+}
+
+/** The last segment with more in it, or sealed: what it says of its session stays as it was. */
+function mergedEntry(
+  segment: Segment,
+  { entry }: StoredEntry,
+  about: Attributes,
+  now: number,
+): Entry {
+  const merged = segmentEntry(segment, segment.sealed ? {} : about, now);
+  if (!segment.sealed) return merged;
+  return {
+    ...merged,
+    timestamp: entry.timestamp,
+    attributes: { ...entry.attributes, ...merged.attributes },
+  };
+}
+
+/** What a store takes together at once. */
+function batchesOf(writes: readonly EntryWrite[]): EntryWrite[][] {
+  const batches: EntryWrite[][] = [];
+  let bytes = Infinity;
+  for (const write of writes) {
+    const { payload = '', content } = write.entry;
+    const size = Buffer.byteLength(payload) + Buffer.byteLength(content);
+    const batch = batches.at(-1);
+    if (batch && batch.length < TOGETHER_MAX && bytes + size <= BATCH_BYTES) {
+      batch.push(write);
+      bytes += size;
+    } else {
+      batches.push([write]);
+      bytes = size;
+    }
+  }
+  return batches;
 }
 
 function sameEntry(one: Entry, other: Entry): boolean {
