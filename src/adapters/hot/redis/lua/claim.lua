@@ -7,9 +7,10 @@
 -- is due again at once. A new lease ends later than any before it on the same user, so its end identifies the claim.
 
 -- Users looked through at a time, and how often: 5,000 under live leases are passed over, more than all replicas hold
--- at once. The bound of one run, not of what is found by and by.
+-- at once. The bound of one run, not of what is found by and by. The first page is what is asked for, for hardly anybody
+-- who is due is under a lease: looking through 250 to take 64 was most of a claim.
 local PAGE = 250
-local PAGES_MAX = 20
+local PAGES_MAX = 21
 
 local agenda, leased = KEYS[1], KEYS[2]
 local now, leasedUntil, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -28,7 +29,8 @@ end
 local users, passed, pages = {}, 0, 0
 while #users < limit and pages < PAGES_MAX do
   pages = pages + 1
-  local page = redis.call('ZRANGEBYSCORE', agenda, '-inf', now, 'LIMIT', passed, math.max(PAGE, limit))
+  local size = pages == 1 and limit or math.max(PAGE, limit)
+  local page = redis.call('ZRANGEBYSCORE', agenda, '-inf', now, 'LIMIT', passed, size)
   if #page == 0 then break end
   local leases = redis.call('ZMSCORE', leased, unpack(page))
   local taken, leases_of_taken = {}, {}
