@@ -57,17 +57,18 @@ export interface OwnMarks {
  */
 export function parseOwnMarks(text: string | undefined): OwnMarks | undefined {
   const match = /^(\d+);(\d+);(-?\d+);(\d+);(.*)$/s.exec(text ?? '');
-  if (!match || match.slice(1, 5).some((part) => Math.abs(Number(part)) > LATEST_ISO_MS))
+  if (!match) return undefined;
+  const epoch = Number(match[1]);
+  const endedAt = Number(match[2]);
+  const cartOpenedAt = Number(match[3]);
+  const cartAddedAt = Number(match[4]);
+  if (Math.max(epoch, endedAt, Math.abs(cartOpenedAt), cartAddedAt) > LATEST_ISO_MS)
     return undefined;
-  const positive = (part: string | undefined): number | undefined => {
-    const value = Number(part);
-    return value > 0 ? value : undefined;
-  };
   return {
-    epoch: Number(match[1]),
-    endedAt: positive(match[2]),
-    cartOpenedAt: positive(match[3]),
-    cartAddedAt: positive(match[4]),
+    epoch,
+    endedAt: endedAt > 0 ? endedAt : undefined,
+    cartOpenedAt: cartOpenedAt > 0 ? cartOpenedAt : undefined,
+    cartAddedAt: cartAddedAt > 0 ? cartAddedAt : undefined,
     cartDigest: match[5] ?? '',
   };
 }
