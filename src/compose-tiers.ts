@@ -2,6 +2,7 @@
 import { DEMOTION } from './abandonment/demotion.ts';
 import { type Hot, openJobs, openWarm } from './compose.ts';
 import type { Config } from './config.ts';
+import type { SessionRef } from './model/session-names.ts';
 import type { WarmStore } from './ports/warm.ts';
 import { type Logger, silentLogger } from './runtime/logger.ts';
 import { Demoter } from './tiers/demote.ts';
@@ -12,7 +13,9 @@ import { Promoter, type ResumedFrom } from './tiers/promote.ts';
 export interface Tiers extends AsyncDisposable {
   readonly warm: WarmStore;
   /** See `Promoter.resume`. */
-  resume(user: string, at: number): Promise<ResumedFrom>;
+  resume(ref: string, at: number): Promise<ResumedFrom>;
+  /** See `Promoter.latestOf`. */
+  latestOf(user: string): Promise<SessionRef | undefined>;
   /** See `erase`. */
   erase(user: string): Promise<ErasureReport>;
 }
@@ -31,7 +34,8 @@ export async function openTiers(
   const opened = opening.move();
   return {
     warm,
-    resume: (user, at) => promoter.resume(user, at),
+    resume: (ref, at) => promoter.resume(ref, at),
+    latestOf: (user) => promoter.latestOf(user),
     erase: async (user) => {
       // Only here: whoever never erases has no connection to the queues.
       const jobs = await openJobs(config, log);

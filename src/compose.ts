@@ -250,7 +250,8 @@ export function lookSettings(config: Config, hot: Pick<Hot, 'sessions'>): LookSe
     quietHours: config.quietHours,
     timezone: config.timezone,
     prefix: config.prefix,
-    sessionKey: (user) => hot.sessions.keyOf(user),
+    sessionKey: (ref) => hot.sessions.keyOf(ref),
+    nameOf: (ref) => hot.sessions.names.nameOf(ref),
     manageTtlMs: config.foreign === 'manage' ? config.hotTtlMs + config.hotGraceMs : undefined,
   };
 }

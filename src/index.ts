@@ -7,8 +7,7 @@ import { Activity } from './abandonment/activity.ts';
 import { type Tiers, openTiers } from './compose-tiers.ts';
 import { type Hot, openBus, openHot } from './compose.ts';
 import { type Config, loadConfig } from './config.ts';
-import { UsageError } from './model/errors.ts';
-import { userIdProblem } from './model/user-id.ts';
+import type { SessionRef } from './model/session-names.ts';
 import type { SubscribeOptions, Subscription } from './ports/bus.ts';
 import type { ErasureReport } from './tiers/erase.ts';
 import type { ResumedFrom } from './tiers/promote.ts';
@@ -35,6 +34,7 @@ export type {
   RescueCancelledData,
 } from './model/event.ts';
 export type { Message } from './model/message.ts';
+export type { SessionName, SessionRef } from './model/session-names.ts';
 export type { Session } from './model/session.ts';
 export type { Delivery, SubscribeOptions, Subscription } from './ports/bus.ts';
 export type { ErasureReport } from './tiers/erase.ts';
@@ -74,21 +74,35 @@ export class Rekindle extends Activity {
 
   /**
    * A user has come back: brings the latest session that was demoted back to hot, with cart, state and what was said last.
-   * What the user has written since stays as it is and is given what it lacks. It is activity. Call it before the first
+   * Where one user has several sessions it is the one that is named, or for a user's id alone the {@link latestSession}. What the user has written since stays as it is and is given what it lacks. It is activity. Call it before the first
    * write, or at any time; what is back already is not brought back again.
    * @throws WarmUnavailableError when the warm tier is away
    */
-  async resume(user: string, { at }: At = {}): Promise<ResumedFrom> {
-    checkUser(user);
-    return (await this.#openTiers()).resume(user, at ?? this.#hot.clock.now());
+  async resume(session: SessionRef, { at }: At = {}): Promise<ResumedFrom> {
+    const { names } = this.#hot.sessions;
+    const anyOf = names.several && typeof session === 'string';
+    const named = anyOf ? await this.latestSession(session) : session;
+    if (named === undefined) return 'nothing';
+    const ref = names.refOf(named);
+    return (await this.#openTiers()).resume(ref, at ?? this.#hot.clock.now());
   }
 
   /**
-   * Erases a user from every tier, queue and record; an opt-out stays, unnamed. Nothing from before is written any more;
+   * The session of the user that has the latest activity, among those that were demoted or copied to warm; undefined: there
+   * is none.
+   * @throws WarmUnavailableError when the warm tier is away
+   */
+  async latestSession(user: string): Promise<SessionRef | undefined> {
+    this.#hot.sessions.names.userRef(user);
+    return (await this.#openTiers()).latestOf(user);
+  }
+
+  /**
+   * Erases a user with all sessions from every tier, queue and record; an opt-out stays, unnamed. Nothing from before is written any more;
    * what the user does afterwards begins anew. Whatever it throws, repeat it: what was begun stands.
    */
   async erase(user: string): Promise<ErasureReport> {
-    checkUser(user);
+    this.#hot.sessions.names.userRef(user);
     return (await this.#openTiers()).erase(user);
   }
 
@@ -107,11 +121,6 @@ export class Rekindle extends Activity {
     await (await this.#bus)?.close();
     await this.#hot.close();
   }
-}
-
-function checkUser(user: string): void {
-  const problem = userIdProblem(user);
-  if (problem) throw new UsageError(problem.detail);
 }
 
 /**

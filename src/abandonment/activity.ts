@@ -3,8 +3,8 @@ import { type Cart, cartDigest, parseCart } from '../model/cart.ts';
 import { UsageError } from '../model/errors.ts';
 import { LATEST_ISO_MS, formatInstant } from '../model/instant.ts';
 import { type Message, messageText } from '../model/message.ts';
+import type { SessionRef } from '../model/session-names.ts';
 import type { Session } from '../model/session.ts';
-import { userIdProblem } from '../model/user-id.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { SessionWrite, Sessions } from '../ports/sessions.ts';
 
@@ -89,8 +89,8 @@ export class Activity {
   }
 
   /** The user did something: viewed a page, tapped a button. Opens the session if there is none. */
-  async recordActivity(user: string, details: SessionDetails & At = {}): Promise<void> {
-    await this.#write(user, details.at, { activity: true, fields: fieldsOf(details) });
+  async recordActivity(session: SessionRef, details: SessionDetails & At = {}): Promise<void> {
+    await this.#write(session, details.at, { activity: true, fields: fieldsOf(details) });
   }
 
   /**
@@ -99,7 +99,7 @@ export class Activity {
    * @returns the message's id: its own, or a new UUID
    */
   async appendMessage(
-    user: string,
+    session: SessionRef,
     message: Message,
     details: SessionDetails & At = {},
   ): Promise<string> {
@@ -121,7 +121,7 @@ export class Activity {
     // write.lua reads the count from the beginning of the text.
     const stored = { tokens: this.#countTokens(messageText(message)), ...rest, id, at };
     const fromUser = message.role === 'user';
-    await this.#write(user, at, {
+    await this.#write(session, at, {
       activity: fromUser,
       fields: { ...fieldsOf(details), ...(fromUser && { last_inbound_at: formatInstant(at) }) },
       messages: [JSON.stringify(stored)],
@@ -131,11 +131,11 @@ export class Activity {
 
   /** Replaces the cart. The user's doing unless `by` says that an assistant did it. */
   async updateCart(
-    user: string,
+    session: SessionRef,
     cart: Cart,
     details: SessionDetails & At & { readonly by?: 'user' | 'assistant' } = {},
   ): Promise<void> {
-    await this.#write(user, details.at, {
+    await this.#write(session, details.at, {
       activity: details.by !== 'assistant',
       fields: fieldsOf(details),
       cart: this.#encodeCart(cart),
@@ -143,9 +143,9 @@ export class Activity {
   }
 
   /** The user ordered: closes the episode. */
-  async placeOrder(user: string, order: Order = {}): Promise<void> {
+  async placeOrder(session: SessionRef, order: Order = {}): Promise<void> {
     const at = order.at ?? this.#clock.now();
-    await this.#write(user, at, {
+    await this.#write(session, at, {
       activity: true,
       fields: {
         last_order_at: formatInstant(at),
@@ -157,9 +157,8 @@ export class Activity {
   }
 
   /** The session, or undefined when there is none, it was ended, or its logical life is over. */
-  async readSession(user: string): Promise<Session | undefined> {
-    checkUser(user);
-    const session = await this.#sessions.read(user);
+  async readSession(ref: SessionRef): Promise<Session | undefined> {
+    const session = await this.#sessions.read(this.#sessions.names.refOf(ref));
     if (!session || session.endedAt !== undefined) return undefined;
     const over =
       (session.lastActivityAt ?? Number.POSITIVE_INFINITY) + this.#settings.hotTtlMs <=
@@ -168,21 +167,35 @@ export class Activity {
   }
 
   /** The session is over: closes the episode, and the next write opens a new session. What was said is kept. */
-  async endSession(user: string, { at }: At = {}): Promise<void> {
-    await this.#write(user, at, { activity: false, ended: true, armNow: true });
+  async endSession(session: SessionRef, { at }: At = {}): Promise<void> {
+    await this.#write(session, at, { activity: false, ended: true, armNow: true });
   }
 
-  /** The user wants no more announcements: closes the episode. Outlives the session; a later consent takes it back. */
+  /**
+   * The user wants no more announcements: closes the episodes of all their sessions. Outlives the sessions; a later consent
+   * takes it back.
+   */
   async optOut(user: string, { at }: At = {}): Promise<void> {
-    await this.#write(user, at, { activity: false, optedOut: true, armNow: true });
+    await this.#writeTo(this.#sessions.names.userRef(user), at, {
+      activity: false,
+      optedOut: true,
+      armNow: true,
+    });
   }
 
-  async #write(
+  #write(
+    session: SessionRef,
+    at: number | undefined,
+    write: Omit<SessionWrite, 'user' | 'at' | 'now'>,
+  ): Promise<void> {
+    return this.#writeTo(this.#sessions.names.refOf(session), at, write);
+  }
+
+  async #writeTo(
     user: string,
     at: number | undefined,
     write: Omit<SessionWrite, 'user' | 'at' | 'now'>,
   ): Promise<void> {
-    checkUser(user);
     const now = this.#clock.now();
     const when = at ?? now;
     if (!Number.isSafeInteger(when) || when <= 0 || when > LATEST_ISO_MS) {
@@ -204,11 +217,6 @@ export class Activity {
     }
     return { json, digest: cartDigest(parsed.items) };
   }
-}
-
-function checkUser(user: string): void {
-  const problem = userIdProblem(user);
-  if (problem) throw new UsageError(problem.detail);
 }
 
 function fieldsOf(details: SessionDetails): Record<string, string> {

@@ -1,5 +1,4 @@
 import type { Problem } from '../model/problem.ts';
-import { userIdProblem } from '../model/user-id.ts';
 import type { Agenda } from '../ports/agenda.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LedgerStore, Quarantined, Reading } from '../ports/ledger.ts';
@@ -44,6 +43,7 @@ export async function reconcile(
   { fullSpeed, signal }: { readonly fullSpeed: boolean; readonly signal?: AbortSignal },
 ): Promise<ReconcileReport> {
   const { sessions, ledgers, clock } = ports;
+  const isImpossible = (user: string): boolean => sessions.names.problemOf(user) !== undefined;
   const startedAt = clock.now();
   let users = 0;
   let armed = 0;
@@ -73,7 +73,7 @@ export async function reconcile(
 
   // What is no user cannot be asked for: its key is gone if no page names it.
   const quarantined = await ledgers.quarantined(Number.MAX_SAFE_INTEGER);
-  const unseen = new Set(quarantined.entries.map(({ user }) => user).filter(userIdProblem));
+  const unseen = new Set(quarantined.entries.map(({ user }) => user).filter(isImpossible));
 
   let cursor: string | undefined = '';
   while (cursor !== undefined && signal?.aborted !== true) {
@@ -170,9 +170,9 @@ async function quarantine(
 
 /** Whom no look takes out of quarantine: those whose ledger was unreadable and was deleted. */
 async function releaseMended(ports: ReconcilePorts, observe: Observe): Promise<void> {
-  const { ledgers, clock } = ports;
+  const { sessions, ledgers, clock } = ports;
   const { entries } = await ledgers.quarantined(Number.MAX_SAFE_INTEGER);
-  const users = entries.map(({ user }) => user).filter((user) => !userIdProblem(user));
+  const users = entries.map(({ user }) => user).filter((user) => !sessions.names.problemOf(user));
   for (let from = 0; from < users.length; from += READ_BATCH) {
     const readings = await ledgers.read(users.slice(from, from + READ_BATCH), clock.now());
     const mended = readings

@@ -1,51 +1,69 @@
 import { Command } from 'commander';
-import { openHot } from '../compose.ts';
-import { UsageError } from '../model/errors.ts';
+import { type Hot, openHot } from '../compose.ts';
 import { LATEST_ISO_MS, isoInstant } from '../model/instant.ts';
-import { userIdProblem } from '../model/user-id.ts';
 import { columns, configOf, printJson, printLines, withSettings } from './context.ts';
 
 /** `rekindle inspect USER` */
 export function inspectCommand(): Command {
   const command = new Command('inspect')
     .description(
-      'Show what is known of one user: session, agenda, lease, ledger and pending events.',
+      'Show what is known of one user: of each session agenda, lease, ledger and pending events.',
     )
     .argument('<user>', 'the user id, as in the session key')
+    .option('--session <id>', 'only this one, where one user has several')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  rekindle inspect 4711 --json');
   withSettings(command);
-  return command.action(async (user: string, { json }: { json?: boolean }) => {
-    const impossible = userIdProblem(user);
-    if (impossible) throw new UsageError(impossible.detail);
-    const hot = await openHot(configOf(command));
-    try {
-      const now = hot.clock.now();
-      const [readings, agenda] = await Promise.all([
-        hot.ledgers.read([user], now),
-        hot.agenda.inspect(user),
-      ]);
-      const reading = readings[0];
-      if (!reading) throw new Error(`nothing was read of ${user}`);
-      const report = {
-        user,
-        key: hot.sessions.keyOf(user),
-        session: reading.fields ?? null,
-        expires_at: instantOrNull(reading.expiresAt),
-        opted_out_at: instantOrNull(reading.optedOutAt),
-        problem: reading.problem ?? reading.ledger?.problem ?? null,
-        next_look: instantOrNull(agenda.dueAt),
-        leased_until: instantOrNull(agenda.leasedUntil),
-        ledger: reading.ledger ?? null,
-        pending: reading.pending,
-        now: isoInstant(now),
-      };
-      if (json) printJson(report);
-      else printLines(columns(rowsOf(report)));
-    } finally {
-      await hot.close();
-    }
-  });
+  return command.action(
+    async (user: string, { session, json }: { session?: string; json?: boolean }) => {
+      const hot = await openHot(configOf(command));
+      try {
+        const { several } = hot.sessions.names;
+        const reports = await Promise.all(
+          (await refsOf(hot, user, session)).map((ref) => reportOf(hot, ref)),
+        );
+        if (json) printJson(several ? { user, sessions: reports } : reports[0]);
+        else printLines(reports.flatMap((report) => [...columns(rowsOf(report)), '']).slice(0, -1));
+        if (several && !json) printLines([`${reports.length} sessions of ${JSON.stringify(user)}`]);
+      } finally {
+        await hot.close();
+      }
+    },
+  );
+}
+
+/** The session that was named, or all that the user has: several are found by a pass over all keys. */
+async function refsOf(hot: Hot, user: string, session?: string): Promise<readonly string[]> {
+  const { names } = hot.sessions;
+  if (session !== undefined) return [names.refOf({ user, session })];
+  const alone = names.userRef(user);
+  const all = await hot.records.sessionsOf(user);
+  return names.several ? all.filter((ref) => ref !== alone).toSorted() : all;
+}
+
+async function reportOf(hot: Hot, ref: string): Promise<Record<string, unknown>> {
+  const now = hot.clock.now();
+  const [readings, agenda] = await Promise.all([
+    hot.ledgers.read([ref], now),
+    hot.agenda.inspect(ref),
+  ]);
+  const reading = readings[0];
+  if (!reading) throw new Error(`nothing was read of ${ref}`);
+  const { user, session } = hot.sessions.names.nameOf(ref);
+  return {
+    user,
+    ...(session !== undefined && { session_id: session }),
+    key: hot.sessions.keyOf(ref),
+    session: reading.fields ?? null,
+    expires_at: instantOrNull(reading.expiresAt),
+    opted_out_at: instantOrNull(reading.optedOutAt),
+    problem: reading.problem ?? reading.ledger?.problem ?? null,
+    next_look: instantOrNull(agenda.dueAt),
+    leased_until: instantOrNull(agenda.leasedUntil),
+    ledger: reading.ledger ?? null,
+    pending: reading.pending,
+    now: isoInstant(now),
+  };
 }
 
 function instantOrNull(at: number | undefined): string | null {

@@ -44,6 +44,8 @@ export function replayCommand(): Command {
     const startedAt = performance.now();
     const replay = await composeReplay({
       ...config,
+      // A visitor has one session.
+      sessionKey: 'session:<user_id>',
       redisUrl: server.url,
       queueRedisUrl: server.url,
       busRedisUrl: server.url,

@@ -152,16 +152,15 @@ export const keyPrefix: Form<string> = {
 };
 
 export const sessionKey: Form<string> = {
-  accepts: 'a key with exactly one <user_id> and a fixed text beside it, such as session:<user_id>',
+  accepts:
+    'a key with exactly one <user_id> and a fixed text beside it, such as session:<user_id>; where one user has several sessions also one <session_id>, and a text between the two, such as session:<user_id>:<session_id>',
   schema: z.string().refine((template) => {
-    const placeholders = template.match(/<[^<>]*>/g) ?? [];
+    const placeholders = (template.match(/<[^<>]*>/g) ?? []).toSorted().join();
     // Without a fixed text every key in Redis would be somebody's session.
-    return placeholders.join() === '<user_id>' && template.trim() !== '<user_id>';
+    if (placeholders === '<user_id>') return template.trim() !== '<user_id>';
+    // Without one between them nobody could tell where the one ends and the other begins.
+    return placeholders === '<session_id>,<user_id>' && !template.includes('><');
   }),
-  refuses: (template) =>
-    template.includes('<session_id>')
-      ? "one user's several sessions are not supported yet: leave out <session_id>"
-      : undefined,
 };
 
 export const noCluster: Form<boolean> = {

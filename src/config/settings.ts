@@ -103,7 +103,7 @@ export const SETTINGS = {
     'REKINDLE_SESSION_KEY',
     'session:<user_id>',
     forms.sessionKey,
-    'Key of a session; the messages are at the same with `:messages`.',
+    'Key of a session; the messages are at the same with `:messages`. With `<session_id>` one user has several.',
   ),
   prefix: setting(
     'REKINDLE_PREFIX',

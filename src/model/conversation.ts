@@ -7,11 +7,15 @@
  *
  * Whoever appends fills the latest segment up, under its version, or seals it and makes the next one: so of two who append
  * at once only one can, whichever sessions they have seen.
+ *
+ * Where one user has several sessions at a time, `/<session>` follows in either id, an attribute `session` says it too, and
+ * numbers go on over all that had this name.
  */
 import { hash } from 'node:crypto';
 import { type Attributes, type Entry, assertEntry } from './entry.ts';
 import { parseInstant } from './instant.ts';
 import { type Message, messageText } from './message.ts';
+import type { SessionName } from './session-names.ts';
 
 /** A segment is full with so many messages: a demotion of the usual window is one segment. */
 export const SEGMENT_MESSAGES = 20;
@@ -133,11 +137,22 @@ function overlapOf(known: readonly string[], seen: readonly string[]): number {
   return matched;
 }
 
+/** What finds the segments, or the headers, of one session and of those before it under its name. */
+export function ofSession(
+  memoryType: 'segment' | 'session',
+  { session }: SessionName,
+): {
+  readonly memoryType: string;
+  readonly attributes?: readonly { readonly name: string; readonly equals: string }[];
+} {
+  if (session === undefined) return { memoryType };
+  return { memoryType, attributes: [{ name: 'session', equals: session }] };
+}
+
 /** A segment, understood. */
-export interface Segment {
-  readonly user: string;
+export interface Segment extends SessionName {
   readonly epoch: number;
-  /** Goes on over all sessions of a user. */
+  /** Goes on over all sessions of a user, or of a name. */
   readonly number: number;
   readonly messages: readonly Said[];
   /** Messages of its session before this segment, and `chainOf` the segment before; '' where it is the first. */
@@ -152,8 +167,13 @@ export function chainOf({ follows, messages }: Segment): string {
   return digest([follows, ...messages.map(({ identity }) => identity)].join('\0'));
 }
 
-function segmentId(number: number): string {
-  return `segment/${number}`;
+function segmentId({ number, session }: Segment): string {
+  return `segment/${number}${named(session)}`;
+}
+
+/** At the end, for it may hold anything. */
+function named(session: string | undefined): string {
+  return session === undefined ? '' : `/${session}`;
 }
 
 /**
@@ -161,7 +181,7 @@ function segmentId(number: number): string {
  * @returns the segments to write, in their order, to be written together or in turn
  */
 export function appended(
-  user: string,
+  name: SessionName,
   epoch: number,
   last: Segment | undefined,
   messages: readonly Said[],
@@ -180,7 +200,7 @@ export function appended(
       const [before, follows] = current
         ? [current.before + current.messages.length, chainOf(current)]
         : [0, ''];
-      current = { user, epoch, number, messages: [], before, follows, sealed: false };
+      current = { ...name, epoch, number, messages: [], before, follows, sealed: false };
       bytes = 0;
     } else if (segments.at(-1) === current) segments.pop();
     bytes += size;
@@ -200,11 +220,11 @@ function bytesOf(messages: readonly Said[]): number {
  * @param now when it is written, for what does not say when it was said
  */
 export function segmentEntry(segment: Segment, about: Attributes, now: number): Entry {
-  const { user, epoch, number, messages, before, follows, sealed } = segment;
+  const { epoch, number, messages, before, follows, sealed } = segment;
   // Of what says no time, or one that has not come, only this is known: it was there now.
   const instants = messages.map(({ at }) => Math.min(at ?? now, now));
-  return entry(user, {
-    memoryId: segmentId(number),
+  return entry(segment, {
+    memoryId: segmentId(segment),
     timestamp: Math.max(...instants),
     content: messages
       .map(({ message }) => `${message.role}: ${messageText(message)}`)
@@ -246,7 +266,7 @@ export function parseSegment({
     stepNumber !== undefined;
   if (!right) throw new Error(`the entry ${memoryId} is no segment of a conversation`);
   return {
-    user: agentId,
+    ...nameOf(agentId, attributes),
     epoch,
     number: stepNumber,
     messages: raws.map(said),
@@ -257,8 +277,7 @@ export function parseSegment({
 }
 
 /** The header of a demoted session. */
-export interface Header {
-  readonly user: string;
+export interface Header extends SessionName {
   /** Instant at which the session was opened; of others', at which it was first copied. */
   readonly epoch: number;
   /** The fields of the hash as they stood. */
@@ -275,14 +294,14 @@ export interface Header {
   readonly expiresAt: number | undefined;
 }
 
-export function headerId(epoch: number): string {
-  return `session/${epoch}`;
+export function headerId(epoch: number, session?: string): string {
+  return `session/${epoch}${named(session)}`;
 }
 
 export function headerEntry(header: Header, about: Attributes, now: number): Entry {
-  const { user, epoch, fields, ours, lastSegment, messages, chain, latestAt, expiresAt } = header;
-  return entry(user, {
-    memoryId: headerId(epoch),
+  const { epoch, fields, ours, lastSegment, messages, chain, latestAt, expiresAt } = header;
+  return entry(header, {
+    memoryId: headerId(epoch, header.session),
     timestamp: latestAt,
     content: [about['topic'], about['intent'], about['cart']]
       .filter((text) => text !== undefined)
@@ -321,7 +340,7 @@ export function parseHeader({
     typeof chain === 'string';
   if (!right) throw new Error(`the entry ${memoryId} is no header of a session`);
   return {
-    user: agentId,
+    ...nameOf(agentId, attributes),
     epoch,
     fields,
     ours: ours === true,
@@ -333,13 +352,18 @@ export function parseHeader({
   };
 }
 
+function nameOf(user: string, { session }: Attributes): SessionName {
+  return typeof session === 'string' ? { user, session } : { user };
+}
+
 function entry(
-  user: string,
+  { user, session }: SessionName,
   { now, ...parts }: Omit<Entry, 'agentId' | 'metadata'> & { readonly now: number },
 ): Entry {
   const made: Entry = {
     agentId: user,
     ...parts,
+    attributes: session === undefined ? parts.attributes : { ...parts.attributes, session },
     metadata: {
       compressionLevel: 1,
       importanceScore: IMPORTANCE,

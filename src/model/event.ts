@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Cart } from './cart.ts';
+import type { SessionName } from './session-names.ts';
 
 /** May the rescue agent contact the user? The facts it was decided on are as of the announcement. */
 export interface Contact {
@@ -43,6 +44,8 @@ export interface CartAbandonedData {
 /** Instants are ISO 8601 in UTC. */
 export interface RescueCancelledData {
   readonly user: string;
+  /** Where one user has several sessions: which it is. */
+  readonly session_id?: string;
   readonly episode: string;
   readonly stage: number;
   readonly reason: 'resumed' | 'ordered' | 'emptied' | 'opted_out' | 'ended';
@@ -71,13 +74,16 @@ export interface RekindleEvent<T extends EventType = EventType> {
   readonly id: string;
   readonly source: string;
   readonly type: T;
-  /** The user, percent-encoded: a CloudEvents attribute may hold no control characters. */
+  /**
+   * The user, percent-encoded: a CloudEvents attribute may hold no control characters. Where one user has several sessions a
+   * slash and the session follow.
+   */
   readonly subject: string;
   /** When it was decided, ISO 8601. */
   readonly time: string;
   readonly datacontenttype: 'application/json';
   readonly dataschema: string;
-  /** Grows with every event of the user: 16 digits, so that texts compare as numbers do. The fencing token. */
+  /** Grows with every event of the subject: 16 digits, so that texts compare as numbers do. The fencing token. */
   readonly sequence: string;
   readonly data: EventData[T];
 }
@@ -90,7 +96,7 @@ export function envelope<T extends EventType>(
   type: T,
   id: string,
   source: string,
-  user: string,
+  { user, session }: SessionName,
   sequence: string,
   time: string,
   data: EventData[T],
@@ -100,7 +106,8 @@ export function envelope<T extends EventType>(
     id,
     source,
     type,
-    subject: encodeURIComponent(user),
+    subject:
+      encodeURIComponent(user) + (session === undefined ? '' : `/${encodeURIComponent(session)}`),
     time,
     datacontenttype: 'application/json',
     dataschema: `urn:rekindle:schema:${type}:1`,
@@ -119,8 +126,10 @@ export function stageEventId(
   user: string,
   episode: number,
   stage: number,
+  session?: string,
 ): string {
-  return uuidV5(JSON.stringify([type, prefix, user, episode, stage]));
+  const key = [type, prefix, user, episode, stage];
+  return uuidV5(JSON.stringify(session === undefined ? key : [...key, session]));
 }
 
 /** RFC 9562, 5.5. By hand, for the library's way over arrays of numbers took 10 % of a drain's client time. */

@@ -1,5 +1,6 @@
 import type { CartItem } from './cart.ts';
 import { type AnyEvent, type RekindleEvent, envelope } from './event.ts';
+import type { SessionName } from './session-names.ts';
 
 /**
  * A pending event as the hot tier keeps it: the values of a `cart.abandoned` in a fixed order, without their names and
@@ -63,7 +64,7 @@ type Packed = [
 ];
 
 /** @throws if the text is no packed event */
-export function unpackEvent(user: string, id: string, text: string): AnyEvent {
+export function unpackEvent(name: SessionName, id: string, text: string): AnyEvent {
   const packed: unknown = JSON.parse(text);
   if (!Array.isArray(packed)) {
     if ((packed as AnyEvent | null)?.id !== id) throw new TypeError(`no event ${id}`);
@@ -74,8 +75,8 @@ export function unpackEvent(user: string, id: string, text: string): AnyEvent {
   const [idle_seconds, itemsOrKey, count, value, fingerprint, ...told] = rest;
   const [channel, language, intent, allowed, basis, not_before, serviceWindow, valid_until] = told;
   const summary = { count, value, fingerprint };
-  return envelope('cart.abandoned', id, source, user, sequence, time, {
-    user,
+  return envelope('cart.abandoned', id, source, name, sequence, time, {
+    user: name.user,
     session_id,
     episode,
     stage,

@@ -2,6 +2,7 @@ import type { Cart } from './cart.ts';
 import { LATEST_ISO_MS, parseInstant } from './instant.ts';
 import type { Ledger } from './ledger.ts';
 import type { Message } from './message.ts';
+import type { SessionName } from './session-names.ts';
 
 /**
  * The fields of the session hash that decide: a change of any of them between look and commit means to look again. The
@@ -120,8 +121,7 @@ export interface Consent {
 }
 
 /** A session, parsed. */
-export interface Session {
-  readonly user: string;
+export interface Session extends SessionName {
   readonly lastActivityAt: number | undefined;
   /** When `endSession` was called. */
   readonly endedAt: number | undefined;

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import type { Problem } from './problem.ts';
 
 /** A user id is an opaque text; longer ones are no id but somebody's mistake, and would be paid for in every index. */
-const USER_ID_MAX_BYTES = 512;
+export const USER_ID_MAX_BYTES = 512;
 
 /** What a decoder puts in the place of bytes that are no UTF-8: so an id that holds it may not be what was written. */
 export const NO_TEXT = '\u{FFFD}';
@@ -35,8 +35,10 @@ const NAMED_WHOLE_BYTES = 1_024;
 const BEGINNING_BYTES = 64;
 
 /** Names an id that cannot be one, from its bytes; undefined if it can. */
-export function impossibleUser(id: Buffer): ImpossibleUser | undefined {
-  const problem = userIdProblem(id.toString());
+export function impossibleUser(
+  id: Buffer,
+  problem = userIdProblem(id.toString()),
+): ImpossibleUser | undefined {
   if (!problem) return undefined;
   if (id.length <= NAMED_WHOLE_BYTES) return { user: spelled(id), problem };
   const digest = hash('sha256', id, 'hex');

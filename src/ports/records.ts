@@ -1,5 +1,6 @@
 import type { Ledger } from '../model/ledger.ts';
 import type { Said } from '../model/conversation.ts';
+import type { SessionNames } from '../model/session-names.ts';
 import type { Reading } from './ledger.ts';
 
 /** All that the hot tier holds of one user at one moment, physically: also what is over for readers. */
@@ -52,6 +53,9 @@ export type Erased = Readonly<Record<string, number>>;
 
 /** Sessions as physical records: what demotion, promotion and erasure do with them. */
 export interface SessionRecords {
+  /** How sessions are named. */
+  readonly names: SessionNames;
+
   /**
    * What there is of a user, as one moment. Of long lists a page: ask again with `from` for what follows.
    * @param from where the page of the window begins, 0 for the first
@@ -78,10 +82,19 @@ export interface SessionRecords {
    */
   restore(restoration: Restoration): Promise<Restored>;
 
-  /** Notes that the user is erased: from now on nothing older is written. A later instant wins. */
-  entomb(user: string, erasedAt: number): Promise<void>;
+  /**
+   * The references of all sessions of which the hot tier holds anything, by their owner's id; always one at the least, which
+   * stands for the owner alone where one user has several. It may take seconds: for what is seldom done.
+   */
+  sessionsOf(owner: string): Promise<readonly string[]>;
 
-  /** Removes what the hot tier holds of a user: session, window, overflow, ledger, agenda, quarantine. An opt-out stays, unnamed. */
+  /** Notes that an owner is erased: from now on nothing older is written. A later instant wins. */
+  entomb(owner: string, erasedAt: number): Promise<void>;
+
+  /**
+   * Removes what the hot tier holds of a session: hash, window, overflow, ledger, agenda, quarantine, and the owner's opt-out,
+   * which stays, unnamed.
+   */
   erase(user: string): Promise<Erased>;
 
   /** What `erase` would find. */

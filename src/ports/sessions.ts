@@ -1,7 +1,11 @@
 import type { Session } from '../model/session.ts';
+import type { SessionNames } from '../model/session-names.ts';
 import type { ImpossibleUser } from '../model/user-id.ts';
 
-/** One write to a session by the library: all of it happens, or none. */
+/**
+ * One write to a session by the library: all of it happens, or none. A `user` is a session's reference here, and in all that
+ * the hot tier holds of it; see session-names.ts.
+ */
 export interface SessionWrite {
   readonly user: string;
   /** When it happened, Unix milliseconds. */
@@ -20,7 +24,7 @@ export interface SessionWrite {
   readonly ordered?: boolean;
   /** The session is over: its next write opens a new one. */
   readonly ended?: boolean;
-  /** The user wants no more announcements. */
+  /** The session's owner wants no more announcements: all of their sessions are looked at. */
   readonly optedOut?: boolean;
   /** Look at the user now. */
   readonly armNow?: boolean;
@@ -28,6 +32,9 @@ export interface SessionWrite {
 
 /** Hot sessions: written by the library or by others, watched by us. */
 export interface Sessions {
+  /** How sessions are named. */
+  readonly names: SessionNames;
+
   /**
    * Applies one write atomically, in the order of calls for one user. Rejects with what is wrong with the stored keys, and
    * with a UserErasedError what happened before the user was erased.

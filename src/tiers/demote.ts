@@ -1,10 +1,10 @@
 /**
- * Hot → warm, for one user:
+ * Hot → warm, for one session:
  *
  *   what warm knows ─▶ snapshot ─▶ segments ─▶ header ─▶ read back, compare ─▶ trim the overflow, or delete hot
  *
  * Warm is read before hot, and written under the versions that were read: so a snapshot is never older than what it is
- * compared with, and of two demoters of one user the second begins anew. A demoter may die between any two of these: the
+ * compared with, and of two demoters of one session the second begins anew. A demoter may die between any two of these: the
  * next one finds what stands and writes what is missing. Hot is deleted only after its logical end, only when ours, only
  * when a look has judged it as it stands, and only if nothing has changed since the snapshot.
  */
@@ -19,6 +19,7 @@ import {
   chainOf,
   headerEntry,
   headerId,
+  ofSession,
   parseHeader,
   parseSegment,
   segmentEntry,
@@ -28,6 +29,7 @@ import { SECOND_MS } from '../model/duration.ts';
 import type { Attributes, Entry } from '../model/entry.ts';
 import { parseInstant } from '../model/instant.ts';
 import type { Ledger } from '../model/ledger.ts';
+import type { SessionName } from '../model/session-names.ts';
 import { endOfSession, parseOwnMarks, snapshotOf } from '../model/session.ts';
 import type { Agenda } from '../ports/agenda.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -78,7 +80,7 @@ const BATCH_BYTES = 1024 * 1024;
 /** A longer text is no attribute that anybody asks for. */
 const ATTRIBUTE_MAX = 256;
 
-/** What warm knows of a user's conversation: its end. */
+/** What warm knows of a conversation: its end. */
 interface Tail {
   readonly last: { readonly segment: Segment; readonly stored: StoredEntry } | undefined;
   /** Identities, oldest first. */
@@ -97,12 +99,12 @@ export class Demoter {
     this.#settings = settings;
   }
 
-  /** Takes all there is of a user to warm. May be repeated, and run beside another. @throws when warm is away, or holds what is no segment */
-  async demote(user: string, signal?: AbortSignal): Promise<Demotion> {
+  /** Takes all there is of a session to warm, by its reference. May be repeated, and run beside another. @throws when warm is away, or holds what is no segment */
+  async demote(ref: string, signal?: AbortSignal): Promise<Demotion> {
     let messages = 0;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; ) {
       signal?.throwIfAborted();
-      const step = await this.#step(user);
+      const step = await this.#step(ref, this.#ports.records.names.nameOf(ref));
       if (step === CHANGED) {
         attempt += 1;
         continue;
@@ -114,21 +116,21 @@ export class Demoter {
   }
 
   /** One snapshot, taken to warm. */
-  async #step(user: string): Promise<Step | typeof CHANGED> {
+  async #step(ref: string, name: SessionName): Promise<Step | typeof CHANGED> {
     const { records, clock } = this.#ports;
-    const tail = await this.#tail(user, SEGMENT_MESSAGES);
-    const snapshot = await this.#gather(user);
+    const tail = await this.#tail(name, SEGMENT_MESSAGES);
+    const snapshot = await this.#gather(ref);
     if (snapshot === CHANGED) return CHANGED;
     const { fields, leftMs, erasedAt = -Infinity } = snapshot;
     const seen = [...snapshot.overflow, ...snapshot.window];
     if (!fields && seen.length === 0)
       return { messages: 0, outcome: 'nothing', leftMs: undefined, more: false };
     const { known, last } =
-      seen.length > tail.known.length ? await this.#tail(user, seen.length) : tail;
+      seen.length > tail.known.length ? await this.#tail(name, seen.length) : tail;
     if (last?.stored.version !== tail.last?.stored.version) return CHANGED;
     const now = clock.now();
     const fresh = unknownOf(known, seen).filter(({ at }) => (at ?? now) > erasedAt);
-    if ((await this.#write(snapshot, last, fresh, now)) === CHANGED) return CHANGED;
+    if ((await this.#write(name, snapshot, last, fresh, now)) === CHANGED) return CHANGED;
 
     const step = { messages: fresh.length, outcome: 'copied', leftMs, more: false } as const;
     if (await this.#sink(snapshot)) return { ...step, outcome: 'sunk' };
@@ -137,16 +139,16 @@ export class Demoter {
   }
 
   /** A snapshot with the whole of the window, however long others let it become. */
-  async #gather(user: string): Promise<Snapshot | typeof CHANGED> {
+  async #gather(ref: string): Promise<Snapshot | typeof CHANGED> {
     const { records } = this.#ports;
-    const snapshot = await records.snapshot(user);
+    const snapshot = await records.snapshot(ref);
     const window = [...snapshot.window];
     let from = snapshot.nextFrom;
     while (typeof from === 'number') {
       if (window.length > LIST_MAX)
         throw new Error(`the list has more than ${LIST_MAX} messages; trim it`);
       const begin = from - PAGE_OVERLAP;
-      const page = await records.snapshot(user, begin);
+      const page = await records.snapshot(ref, begin);
       // Pages that do not join: others have trimmed the list meanwhile.
       const joined = page.window
         .slice(0, PAGE_OVERLAP)
@@ -159,14 +161,17 @@ export class Demoter {
   }
 
   /** The end of what warm knows: at least so many messages, if it has them. */
-  async #tail(user: string, messages: number): Promise<Tail> {
+  async #tail(name: SessionName, messages: number): Promise<Tail> {
     const { warm } = this.#ports;
     const known: string[] = [];
     let last: Tail['last'];
     let cursor: string | undefined;
     do {
       const limit = Math.ceil(messages / SEGMENT_MESSAGES) + 1;
-      const page = await warm.find(user, { memoryType: 'segment' }, 'last step', { limit, cursor });
+      const page = await warm.find(name.user, ofSession('segment', name), 'last step', {
+        limit,
+        cursor,
+      });
       for (const stored of page.items) {
         const segment = parseSegment(stored.entry);
         last ??= { segment, stored };
@@ -178,40 +183,39 @@ export class Demoter {
   }
 
   async #write(
+    name: SessionName,
     snapshot: Snapshot,
     last: Tail['last'],
     fresh: readonly Said[],
     now: number,
   ): Promise<undefined | typeof CHANGED> {
-    const { user, fields = {} } = snapshot;
-    const latest = await this.#latestHeader(user);
+    const { fields = {} } = snapshot;
+    const latest = await this.#latestHeader(name);
     const epoch = epochOf(snapshot, latest?.header, last?.segment, now);
     const standing =
-      latest && latest.header.epoch !== epoch
-        ? await this.#headerOf(user, headerId(epoch))
-        : latest;
+      latest && latest.header.epoch !== epoch ? await this.#headerOf(name, epoch) : latest;
     const cart = parseCart(fields['cart']);
     const about = aboutOf(fields, 'problem' in cart ? [] : cart.items);
 
-    const segments = appended(user, epoch, last?.segment, fresh);
+    const segments = appended(name, epoch, last?.segment, fresh);
     const writes = segments.map((segment) =>
       segment.number === last?.segment.number
         ? this.#writeOf(mergedEntry(segment, last.stored, about, now), last.stored, now)
         : this.#writeOf(segmentEntry(segment, about, now), undefined, now),
     );
     const end = segments.at(-1) ?? last?.segment;
-    const header = headerOf(snapshot, epoch, end, standing?.header, now);
+    const header = headerOf(name, snapshot, epoch, end, standing?.header, now);
     const entry = headerEntry(header, about, now);
     const isNews = !standing || !sameEntry(entry, standing.stored.entry);
     const headers = isNews ? [this.#writeOf(entry, standing?.stored, now)] : [];
     const written: EntryWrite[] = [];
     // The header last, so that it never tells of what does not stand.
     for (const batch of [...batchesOf(writes), headers]) {
-      const taken = await this.#put(user, batch);
+      const taken = await this.#put(name.user, batch);
       if (taken === CHANGED) return CHANGED;
       written.push(...taken);
     }
-    return (await this.#stand(user, written)) ? undefined : CHANGED;
+    return (await this.#stand(name.user, written)) ? undefined : CHANGED;
   }
 
   /** What stands is merged: what it has been recalled stays with it. */
@@ -273,15 +277,17 @@ export class Demoter {
     return records.sink(snapshot, afterSinking(ledger, fields, now));
   }
 
-  async #latestHeader(user: string): Promise<StoredHeader | undefined> {
-    const page = await this.#ports.warm.find(user, { memoryType: 'session' }, 'newest', {
-      limit: 1,
-    });
+  async #latestHeader(name: SessionName): Promise<StoredHeader | undefined> {
+    const { warm } = this.#ports;
+    const page = await warm.find(name.user, ofSession('session', name), 'newest', { limit: 1 });
     return storedHeader(page.items[0]);
   }
 
-  async #headerOf(user: string, id: string): Promise<StoredHeader | undefined> {
-    const [stored] = await this.#ports.warm.get(user, [id]);
+  async #headerOf(
+    { user, session }: SessionName,
+    epoch: number,
+  ): Promise<StoredHeader | undefined> {
+    const [stored] = await this.#ports.warm.get(user, [headerId(epoch, session)]);
     return storedHeader(stored);
   }
 }
@@ -351,7 +357,8 @@ function afterSinking(
 }
 
 function headerOf(
-  { user, fields, leftMs }: Snapshot,
+  name: SessionName,
+  { fields, leftMs }: Snapshot,
   epoch: number,
   end: Segment | undefined,
   standing: Header | undefined,
@@ -363,7 +370,7 @@ function headerOf(
   const asBefore =
     !fields || Math.abs((expiresAt ?? Infinity) - (standing?.expiresAt ?? -Infinity)) < SECOND_MS;
   return {
-    user,
+    ...name,
     epoch,
     fields: fields ?? standing?.fields ?? {},
     ours: fields ? parseOwnMarks(fields['rekindle']) !== undefined : standing?.ours === true,

@@ -1,14 +1,15 @@
 /**
  * Removes a user from every tier, queue and record of ours:
  *
- *   tombstone ─▶ warm ─▶ hot, ledger, agenda ─▶ queues ─▶ scan again
+ *   tombstone ─▶ warm ─▶ queues ─▶ hot, ledger, agenda ─▶ queues ─▶ scan again
  *
- * The tombstone comes first: from then on nothing older is written, whoever was in the midst of it. It may break off
- * anywhere and be repeated. Who comes back begins anew; an opt-out outlives it.
+ * The tombstone comes first: from then on nothing older is written, whoever was in the midst of it. The queues come before
+ * hot, which alone tells what a user's sessions are called, and after it, for a look may have queued once more. It may break
+ * off anywhere and be repeated. Who comes back begins anew; an opt-out outlives it.
  */
 import type { Clock } from '../ports/clock.ts';
 import type { Jobs } from '../ports/jobs.ts';
-import type { SessionRecords } from '../ports/records.ts';
+import type { Erased, SessionRecords } from '../ports/records.ts';
 import type { WarmStore } from '../ports/warm.ts';
 
 export interface ErasePorts {
@@ -42,14 +43,27 @@ export async function erase(
 ): Promise<ErasureReport> {
   const erasedAt = clock.now();
   await records.entomb(user, erasedAt);
-  const removed: Record<string, number> = {};
-  removed['warm'] = await warm.erase(user, erasedAt, erasedAt + tombstoneTtlMs);
-  for (const [place, count] of Object.entries(await records.erase(user)))
-    removed[`hot ${place}`] = count;
-  for (const queue of queues) removed[`${queue} jobs`] = await jobs.forget(queue, user);
-  const remains: Record<string, number> = { warm: await warm.count(user) };
-  for (const [place, count] of Object.entries(await records.remains(user)))
-    remains[`hot ${place}`] = count;
-  for (const queue of queues) remains[`${queue} jobs`] = await jobs.forget(queue, user);
+  const forget = async (refs: readonly string[], found: Record<string, number>): Promise<void> => {
+    for (const queue of queues)
+      for (const ref of refs) add(found, `${queue} jobs`, await jobs.forget(queue, ref));
+  };
+  const removed = { warm: await warm.erase(user, erasedAt, erasedAt + tombstoneTtlMs) };
+  const refs = await records.sessionsOf(user);
+  await forget(refs, removed);
+  for (const ref of refs) addHot(removed, await records.erase(ref));
+  await forget(refs, removed);
+
+  const remains = { warm: await warm.count(user) };
+  const left = await records.sessionsOf(user);
+  for (const ref of left) addHot(remains, await records.remains(ref));
+  await forget([...new Set([...refs, ...left])], remains);
   return { user, erasedAt, removed, remains };
+}
+
+function addHot(found: Record<string, number>, places: Erased): void {
+  for (const [place, count] of Object.entries(places)) add(found, `hot ${place}`, count);
+}
+
+function add(found: Record<string, number>, place: string, count: number): void {
+  found[place] = (found[place] ?? 0) + count;
 }

@@ -4,8 +4,15 @@
  * What is brought back is added to what the user has begun meanwhile, and never replaces any of it. The messages stay in
  * warm: those that were brought back are known again when the session is demoted next.
  */
-import { type Header, SEGMENT_MESSAGES, parseHeader, parseSegment } from '../model/conversation.ts';
+import {
+  type Header,
+  SEGMENT_MESSAGES,
+  ofSession,
+  parseHeader,
+  parseSegment,
+} from '../model/conversation.ts';
 import { UserErasedError } from '../model/errors.ts';
+import type { SessionName, SessionRef } from '../model/session-names.ts';
 import { endOfSession, parseOwnMarks } from '../model/session.ts';
 import type { SessionRecords, Snapshot } from '../ports/records.ts';
 import type { WarmStore } from '../ports/warm.ts';
@@ -53,22 +60,36 @@ export class Promoter {
     this.#settings = settings;
   }
 
+  /** The user's session of which warm knows the latest; undefined: it knows none. */
+  async latestOf(user: string): Promise<SessionRef | undefined> {
+    const page = await this.#ports.warm.find(user, { memoryType: 'session' }, 'newest', {
+      limit: 1,
+    });
+    const [newest] = page.items;
+    if (!newest) return undefined;
+    const { session } = parseHeader(newest.entry);
+    if (session !== undefined) return { user, session };
+    // From before there were several it may have none: nothing could take its place.
+    return this.#ports.records.names.several ? undefined : user;
+  }
+
   /**
-   * Brings back the latest session of a user who has come back at `at`.
+   * Brings back the latest session of a user who has come back at `at`, by its reference.
    * @throws UserErasedError when it was erased meanwhile; WarmUnavailableError when warm is away
    */
-  async resume(user: string, at: number): Promise<ResumedFrom> {
+  async resume(ref: string, at: number): Promise<ResumedFrom> {
     const { records } = this.#ports;
+    const name = records.names.nameOf(ref);
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-      const snapshot = await records.snapshot(user);
+      const snapshot = await records.snapshot(ref);
       const stands = this.#isOver(snapshot, at);
-      const back = stands ? NOTHING : await this.#latest(user, snapshot);
+      const back = stands ? NOTHING : await this.#latest(name, snapshot);
       if (!back) return 'nothing';
-      const outcome = await records.restore({ user, at, ...back });
+      const outcome = await records.restore({ user: ref, at, ...back });
       if (outcome === 'erased') throw new UserErasedError();
       if (outcome === 'restored') return stands ? 'hot' : 'warm';
       // What was said in between goes to warm first, and what was to be taken up is gone there.
-      await this.#demoter.demote(user);
+      await this.#demoter.demote(ref);
     }
     throw new Error('the session changed again and again while it was brought back');
   }
@@ -80,10 +101,10 @@ export class Promoter {
   }
 
   /** The latest session in warm, unless it is the one in hot or has been brought back to it. */
-  async #latest(user: string, { fields }: Snapshot): Promise<Back | undefined> {
+  async #latest(name: SessionName, { fields }: Snapshot): Promise<Back | undefined> {
     const { warm } = this.#ports;
     const current = parseOwnMarks(fields?.['rekindle'])?.epoch;
-    const page = await warm.find(user, { memoryType: 'session' }, 'newest', { limit: 2 });
+    const page = await warm.find(name.user, ofSession('session', name), 'newest', { limit: 2 });
     const header = page.items
       .map(({ entry }) => parseHeader(entry))
       .find(({ epoch }) => epoch !== current);
@@ -93,18 +114,19 @@ export class Promoter {
     return {
       fields: fieldsOf(header),
       marks: /^\d+;\d+;(.*)$/s.exec(header.fields['rekindle'] ?? '')?.[1] ?? '0;0;',
-      messages: await this.#saidLast(user),
+      messages: await this.#saidLast(name),
       latestAt: header.latestAt,
     };
   }
 
-  async #saidLast(user: string): Promise<string[]> {
+  async #saidLast(name: SessionName): Promise<string[]> {
     const { windowMessages: window } = this.#settings;
     const said: string[] = [];
     const limit = Math.min(1_000, Math.ceil(window / SEGMENT_MESSAGES) + 1);
     let cursor: string | undefined;
     do {
-      const page = await this.#ports.warm.find(user, { memoryType: 'segment' }, 'last step', {
+      const { warm } = this.#ports;
+      const page = await warm.find(name.user, ofSession('segment', name), 'last step', {
         limit,
         cursor,
       });

@@ -61,7 +61,8 @@ export class LookWorld {
       quietHours: undefined,
       timezone: 'UTC',
       prefix: 'rekindle',
-      sessionKey: (user) => hot.sessions.keyOf(user),
+      sessionKey: (ref) => hot.sessions.keyOf(ref),
+      nameOf: (ref) => hot.keys.names.nameOf(ref),
       manageTtlMs: undefined,
       ...settings,
     };

@@ -4,7 +4,8 @@ import { MINUTE_MS } from '../../src/model/duration.ts';
 import { formatInstant, parseInstant } from '../../src/model/instant.ts';
 import { parseOwnMarks } from '../../src/model/session.ts';
 import type { Session } from '../../src/model/session.ts';
-import { type ImpossibleUser, impossibleUser, userIdProblem } from '../../src/model/user-id.ts';
+import type { SessionNames } from '../../src/model/session-names.ts';
+import { type ImpossibleUser, impossibleUser } from '../../src/model/user-id.ts';
 import type { Agenda, Claim, NextLook } from '../../src/ports/agenda.ts';
 import type { SessionPage, SessionWrite, Sessions } from '../../src/ports/sessions.ts';
 import { HOT_DEFAULTS } from './hot-options.ts';
@@ -134,6 +135,10 @@ class MemorySessions implements Sessions {
     this.#now = now;
   }
 
+  get names(): SessionNames {
+    return this.#keys.names;
+  }
+
   keyOf(user: string): string {
     return this.#keys.session(user);
   }
@@ -161,7 +166,11 @@ class MemorySessions implements Sessions {
     if (opensNext) this.#expectType(overflowKey, 'list');
 
     const handedOn = new Map<string, string>();
-    if (write.optedOut) store.hset(this.#keys.optouts, [[user, String(at)]]);
+    const owner = this.names.ownerOf(user);
+    if (write.optedOut) {
+      store.hset(this.#keys.optouts, [[owner, String(at)]]);
+      for (const ref of this.#sessionsOf(owner)) this.#agenda.armAt(ref, now);
+    }
     if (opensNext) {
       for (const name of OF_THE_USER) {
         const value = known?.get(name);
@@ -226,6 +235,15 @@ class MemorySessions implements Sessions {
     if (lookNow) this.#agenda.armAt(user, now);
   }
 
+  /** None where the user's only one is written. */
+  #sessionsOf(owner: string): string[] {
+    if (!this.names.several) return [];
+    return [...this.#store.keys()].flatMap((key) => {
+      const ref = this.#keys.recordUser(key) ?? this.#keys.sessionUser(key);
+      return ref !== undefined && this.names.ownerOf(ref) === owner ? [ref] : [];
+    });
+  }
+
   #expectType(key: string, right: 'hash' | 'list'): void {
     const type = this.#store.typeOf(key);
     if (type !== 'none' && type !== right) throw new Error(`${key} is a ${type}`);
@@ -241,7 +259,7 @@ class MemorySessions implements Sessions {
     const texts = this.#store.typeOf(listKey) === 'list' ? this.#store.list(listKey) : [];
     const whole = this.#store.typeOf(listKey) === 'string' ? this.#store.text(listKey) : undefined;
     return {
-      user,
+      ...this.names.nameOf(user),
       lastActivityAt:
         fields['last_activity'] === undefined ? undefined : parseInstant(fields['last_activity']),
       endedAt: parseOwnMarks(fields['rekindle'])?.endedAt,
@@ -296,7 +314,7 @@ class MemorySessions implements Sessions {
       const ofSomebodyElse =
         this.#keys.messagesUser(key) !== undefined && isMessagesType(this.#store.typeOf(key));
       if (user === undefined || ofSomebodyElse) continue;
-      const named = impossibleUser(Buffer.from(user));
+      const named = impossibleUser(Buffer.from(user), this.names.problemOf(user));
       if (named) impossible.push(named);
       else users.push(user);
     }
@@ -311,7 +329,7 @@ class MemorySessions implements Sessions {
     const listener = (key: string, event: string): void => {
       if (event === 'expired') return;
       for (const user of this.#keys.usersTouched(key, event))
-        if (!userIdProblem(user))
+        if (!this.names.problemOf(user))
           onTouched(user, !event.startsWith('h') && user === this.#keys.messagesUser(key));
     };
     if (signal.aborted) return;

@@ -85,7 +85,7 @@ export class MemoryLedgers implements LedgerStore {
 
   #sight(user: string): Sight {
     const key = this.#keys.session(user);
-    const optedOut = this.#store.hash(this.#keys.optouts)?.get(user);
+    const optedOut = this.#store.hash(this.#keys.optouts)?.get(this.#keys.names.ownerOf(user));
     const optedOutAt = optedOut === undefined ? undefined : Number(optedOut || 'unknown');
     const type = this.#store.typeOf(key);
     const ofMessages = isMessagesType(type) && this.#keys.messagesUser(key) !== undefined;

@@ -42,6 +42,7 @@ describe('settings', () => {
     ['REKINDLE_HTTP', '[::1]:0', { http: { host: '::1', port: 0 } }],
     ['REKINDLE_HTTP', 'off', { http: undefined }],
     ['REKINDLE_SESSION_KEY', 'shop:{<user_id>}:s', { sessionKey: 'shop:{<user_id>}:s' }],
+    ['REKINDLE_SESSION_KEY', '<session_id>/<user_id>', { sessionKey: '<session_id>/<user_id>' }],
     ['LOG_LEVEL', 'WARN', { logLevel: 'warn' }],
   ])('%s=%s is read', (name, text, expected) => {
     expect(loadConfig({ [name]: text })).toMatchObject(expected);
@@ -72,6 +73,9 @@ describe('settings', () => {
     ['REKINDLE_SESSION_KEY', 'session:<user>'],
     ['REKINDLE_SESSION_KEY', '<user_id>'],
     ['REKINDLE_SESSION_KEY', '<user_id>:<user_id>'],
+    ['REKINDLE_SESSION_KEY', 'session:<session_id>'],
+    ['REKINDLE_SESSION_KEY', 's:<user_id><session_id>'],
+    ['REKINDLE_SESSION_KEY', 's:<user_id>:<session_id>:<session_id>'],
     ['LOG_LEVEL', 'loud'],
     ['REDIS_PORT', '0'],
   ])('%s=%s is refused with setting, value and the accepted form', (name, text) => {
@@ -83,10 +87,6 @@ describe('settings', () => {
 
   test.each([
     [{ REDIS_CLUSTER: 'true' }, /not supported yet/],
-    [
-      { REKINDLE_SESSION_KEY: 's:<user_id>:<session_id>' },
-      /several sessions are not supported yet/,
-    ],
     [{ REKINDLE_LEDGER_TTL: '10d' }, /must exceed .* \(10d\)/],
     [{ REKINDLE_SESSION_KEY: 'rekindle:<user_id>' }, /must not begin with/],
     [{ REDIS_PORT: 'tcp://10.0.0.1:6379' }, /Kubernetes/],

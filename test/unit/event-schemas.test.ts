@@ -14,6 +14,7 @@ const SETTINGS: EventSettings = {
   prefix: 'rekindle',
   stagesMs: [1_800_000, 72_000_000, 259_200_000],
   sessionKey: (user) => `session:${user}`,
+  nameOf: (user) => ({ user }),
   quietHours: undefined,
   timezone: 'UTC',
 };

@@ -15,6 +15,7 @@ const SETTINGS: EventSettings = {
   prefix: 'rekindle',
   stagesMs: [30 * MINUTE_MS, 20 * HOUR_MS],
   sessionKey: (user) => `session:${user}`,
+  nameOf: (user) => ({ user }),
   quietHours: undefined,
   timezone: 'UTC',
 };

@@ -5,7 +5,7 @@ import { packEvent, unpackEvent } from '../../src/model/packed-event.ts';
 import { abandonedEvent, cancelledEvent } from '../support/sample-events.ts';
 
 function throughTheStore(event: AnyEvent): AnyEvent {
-  return unpackEvent(event.data.user, event.id, packEvent(event));
+  return unpackEvent({ user: event.data.user }, event.id, packEvent(event));
 }
 
 test('a packed event is the same when it is unpacked, to the byte', () => {
@@ -44,5 +44,5 @@ test('a packed announcement is less than half of its event', () => {
 });
 
 test.each(['', '{', 'hello', '7'])('%j is no packed event', (text) => {
-  expect(() => unpackEvent('ann', 'id', text)).toThrow();
+  expect(() => unpackEvent({ user: 'ann' }, 'id', text)).toThrow();
 });

@@ -1,14 +1,20 @@
-/** Names of keys: the sessions' by the template that all programs share, ours below the prefix. */
+import { SessionNames } from '../../../model/session-names.ts';
+
+/**
+ * Names of keys: the sessions' by the template that all programs share, ours below the prefix. A `user` is a session's
+ * reference here as everywhere in this folder; see session-names.ts.
+ */
 export class Keys {
+  readonly names: SessionNames;
   readonly #before: string;
   readonly #after: string;
   readonly #prefix: string;
 
-  /** @param template the session key with the placeholder `<user_id>` */
+  /** @param template the session key, see `SessionNames` */
   constructor(template: string, prefix: string) {
-    const [before = '', after = ''] = template.split('<user_id>');
-    this.#before = before;
-    this.#after = after;
+    this.names = new SessionNames(template);
+    this.#before = this.names.before;
+    this.#after = this.names.after;
     this.#prefix = prefix;
   }
 
@@ -75,7 +81,14 @@ export class Keys {
 
   /** Glob pattern of the sessions' keys. */
   get sessionPattern(): string {
-    return `${escapeGlob(this.#before)}*${escapeGlob(this.#after)}`;
+    const { before, between, after } = this.names;
+    const ids = between === undefined ? '*' : `*${escapeGlob(between)}*`;
+    return `${escapeGlob(before)}${ids}${escapeGlob(after)}`;
+  }
+
+  /** Glob pattern of all that may be named by a session of this user. */
+  ownerPattern(user: string): string {
+    return `*${escapeGlob(user)}*`;
   }
 
   /** Glob pattern of the keys of ledgers and overflows, and of a few others of ours. */
@@ -89,13 +102,14 @@ export class Keys {
     return before && key.slice(before.length);
   }
 
-  /** The text in the placeholder's place, or undefined for a key of another kind. */
+  /** The text in the placeholders' place, or undefined for a key of another kind. */
   sessionUser(key: string): string | undefined {
     const long = this.#before.length + this.#after.length;
     if (key.length < long || !key.startsWith(this.#before) || !key.endsWith(this.#after))
       return undefined;
     if (key.startsWith(`${this.#prefix}:`)) return undefined;
-    return key.slice(this.#before.length, key.length - this.#after.length);
+    const user = key.slice(this.#before.length, key.length - this.#after.length);
+    return user.includes(this.names.between ?? '') ? user : undefined;
   }
 
   /** As `sessionUser`, for a session's key that may be no text. */

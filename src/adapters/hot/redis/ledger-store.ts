@@ -90,7 +90,8 @@ export class RedisLedgerStore implements LedgerStore {
       const keys = [this.#keys.optouts, this.#keys.erasedOptouts, this.#keys.pepper];
       for (const user of rest)
         keys.push(this.#keys.session(user), this.#keys.ledger(user), this.#keys.overflow(user));
-      const args = [maxCart, digestMax, POLICY_FIELDS.length, ...POLICY_FIELDS, ...rest];
+      const owners = rest.map((user) => this.#keys.names.ownerOf(user));
+      const args = [maxCart, digestMax, POLICY_FIELDS.length, ...POLICY_FIELDS, ...owners];
       const rows = await readScript.run(this.#redis, keys, args);
       rows.forEach((row, index) =>
         readings.push(toReading(rest[index] ?? '', row, now, this.#keys)),
@@ -113,15 +114,20 @@ export class RedisLedgerStore implements LedgerStore {
         this.#keys.quarantine,
         this.#keys.quarantineDetails,
       ];
+      const { names } = this.#keys;
+      const rest = writes.slice(outcomes.length);
+      const owners = names.several ? rest.map(({ reading }) => names.ownerOf(reading.user)) : [];
       const args: (string | number)[] = [
         now + leaseMarginMs,
         claim.leasedUntil,
         maxCart,
         maxQuarantined,
         ...GUARD_FIELDS,
+        owners.length,
+        ...owners,
       ];
       const moves: (string | number)[] = [];
-      writes.slice(outcomes.length).forEach((write, index) => {
+      rest.forEach((write, index) => {
         const { reading, quarantine } = write;
         const { user, digest, version } = reading;
         keys.push(this.#keys.session(user), this.#keys.ledger(user));
@@ -227,7 +233,7 @@ function toReading(user: string, row: Row, now: number, keys: Keys): Reading | u
   const sight = digest.startsWith('#') ? sightApart(row) : sightInOne(row);
   if (!sight) return undefined;
   const ofMessages = fault !== '' && isOfMessages(fault, keys.session(user), keys);
-  const found = stored === null ? undefined : parseStored(user, stored);
+  const found = stored === null ? undefined : parseStored(keys.names.nameOf(user), stored);
   return {
     user,
     fields: pttl === NO_KEY || ofMessages ? undefined : sight.fields,

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { userIdProblem } from '../../../model/user-id.ts';
 import type { Keys } from './keys.ts';
 
 /** Not the user's doing: the store took the key away. The ledger knows when that is due. */
@@ -76,7 +75,7 @@ export class NotificationWatch {
   #usersTouched(key: string, event: string): readonly string[] {
     if (NOT_A_TOUCH.has(event)) return [];
     // An impossible id is put into quarantine by reconcile; it is never armed.
-    return this.#keys.usersTouched(key, event).filter((user) => !userIdProblem(user));
+    return this.#keys.usersTouched(key, event).filter((user) => !this.#keys.names.problemOf(user));
   }
 
   async probe(timeoutMs: number): Promise<boolean> {

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { said, saidInOneText } from '../../../model/conversation.ts';
 import { formatInstant } from '../../../model/instant.ts';
 import type { Ledger } from '../../../model/ledger.ts';
+import type { SessionNames } from '../../../model/session-names.ts';
 import type {
   Erased,
   Restoration,
@@ -12,6 +13,7 @@ import type {
 } from '../../../ports/records.ts';
 import type { Keys } from './keys.ts';
 import { Script } from './script.ts';
+import { sessionsOf } from './sessions-of.ts';
 import { parseStored, storedText, versionOf } from './stored-ledger.ts';
 
 /** As snapshot.lua gives it. */
@@ -80,15 +82,19 @@ export class RedisRecords implements SessionRecords {
     this.#page = Math.max(PAGE_MESSAGES, options.window);
   }
 
+  get names(): SessionNames {
+    return this.#keys.names;
+  }
+
   async snapshot(user: string, from = 0): Promise<Snapshot> {
     const row = await snapshotScript.run(
       this.#redis,
       [...this.#keysOf(user), this.#keys.tombstones],
-      [user, this.#options.maxCart, this.#page, from],
+      [this.names.ownerOf(user), this.#options.maxCart, this.#page, from],
     );
     const [pttl, fields, leftOut, overflow, window, following] = row;
     const [, , , , , , digest, overflowDigest, erasedAt, stored] = row;
-    const found = stored === null ? undefined : parseStored(user, stored);
+    const found = stored === null ? undefined : parseStored(this.names.nameOf(user), stored);
     const pairs = Array.from({ length: fields.length / 2 }, (_none, index) => [
       fields[2 * index] ?? '',
       fields[2 * index + 1] ?? '',
@@ -148,13 +154,17 @@ export class RedisRecords implements SessionRecords {
         this.#keys.overflow(user),
       ],
       [
-        ...[user, at, formatInstant(at), ttlMs, window, latestAt, marks],
+        ...[user, at, formatInstant(at), ttlMs, window, latestAt, marks, this.names.ownerOf(user)],
         pairs.length / 2,
         ...pairs,
         ...messages,
       ],
     );
     return RESTORED.get(code) ?? 'busy';
+  }
+
+  sessionsOf(user: string): Promise<string[]> {
+    return sessionsOf(this.#redis, this.#keys, user);
   }
 
   async entomb(user: string, erasedAt: number): Promise<void> {
@@ -182,7 +192,7 @@ export class RedisRecords implements SessionRecords {
         this.#keys.erasedOptouts,
         this.#keys.pepper,
       ],
-      [user, how, randomBytes(16).toString('hex')],
+      [user, how, randomBytes(16).toString('hex'), this.names.ownerOf(user)],
     );
     return Object.fromEntries(FOUND.map((name, index) => [name, counts[index] ?? 0]));
   }

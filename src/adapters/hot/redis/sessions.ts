@@ -5,16 +5,13 @@ import { UserErasedError } from '../../../model/errors.ts';
 import { formatInstant, parseInstant } from '../../../model/instant.ts';
 import type { Message } from '../../../model/message.ts';
 import { type Session, parseOwnMarks } from '../../../model/session.ts';
-import {
-  type ImpossibleUser,
-  NO_TEXT,
-  impossibleUser,
-  userIdProblem,
-} from '../../../model/user-id.ts';
+import type { SessionNames } from '../../../model/session-names.ts';
+import { type ImpossibleUser, NO_TEXT, impossibleUser } from '../../../model/user-id.ts';
 import type { SessionPage, SessionWrite, Sessions } from '../../../ports/sessions.ts';
 import { type Keys, isMessagesType } from './keys.ts';
 import { NotificationWatch } from './notifications.ts';
 import { Script } from './script.ts';
+import { sessionsOf } from './sessions-of.ts';
 
 const writeScript = new Script<(number | string)[]>('write.lua');
 const armTouchedScript = new Script<number[]>('arm-touched.lua');
@@ -65,11 +62,26 @@ export class RedisSessions implements Sessions {
     this.#notifications = new NotificationWatch(redis, keys, options);
   }
 
+  get names(): SessionNames {
+    return this.#keys.names;
+  }
+
   keyOf(user: string): string {
     return this.#keys.session(user);
   }
 
-  write(write: SessionWrite): Promise<void> {
+  async write(write: SessionWrite): Promise<void> {
+    await this.#queued(write);
+    if (write.optedOut && this.names.several) await this.#armAll(write);
+  }
+
+  /** What concerns the user concerns all of the user's sessions. */
+  async #armAll({ user, at, now = at }: SessionWrite): Promise<void> {
+    const refs = await sessionsOf(this.#redis, this.#keys, this.names.ownerOf(user));
+    await this.#redis.zadd(this.#keys.agenda, 'LT', ...refs.flatMap((ref) => [now, ref]));
+  }
+
+  #queued(write: SessionWrite): Promise<void> {
     const done = Promise.withResolvers<undefined>();
     this.#queue.push({
       write,
@@ -103,9 +115,11 @@ export class RedisSessions implements Sessions {
       const pairs = Object.entries(fields).flat();
       if (cart) pairs.push('cart', cart.json);
       args.push(user, at, now, formatInstant(at));
-      args.push(`${pairs.length / 2},${messages.length},${flagsOf(write, manage)}`);
-      args.push(...pairs, ...messages);
+      const owner = this.names.ownerOf(user);
+      const flags = `${flagsOf(write, manage)}${owner === user ? '' : 'u'}`;
+      args.push(`${pairs.length / 2},${messages.length},${flags}`, ...pairs, ...messages);
       if (cart) args.push(cart.digest);
+      if (owner !== user) args.push(owner);
     }
     try {
       const refused = await writeScript.run(this.#redis, keys, args);
@@ -134,7 +148,7 @@ export class RedisSessions implements Sessions {
     if ('problem' in cart) throw new Error(`${this.keyOf(user)}: ${cart.problem.detail}`);
     const marks = parseOwnMarks(fields['rekindle']);
     return {
-      user,
+      ...this.names.nameOf(user),
       lastActivityAt:
         fields['last_activity'] === undefined ? undefined : parseInstant(fields['last_activity']),
       endedAt: marks?.endedAt,
@@ -192,11 +206,12 @@ export class RedisSessions implements Sessions {
     for (const key of await this.#withoutMessages([...texts, ...bytes])) {
       const user = this.#keys.sessionUser(key.toString());
       if (user === undefined) continue;
-      if (!userIdProblem(user)) {
+      const problem = this.names.problemOf(user);
+      if (!problem) {
         users.push(user);
         continue;
       }
-      const named = impossibleUser(this.#keys.sessionUserBytes(Buffer.from(key)));
+      const named = impossibleUser(this.#keys.sessionUserBytes(Buffer.from(key)), problem);
       if (named) impossible.push(named);
     }
     return { cursor: next === '0' ? undefined : next, users, impossible };

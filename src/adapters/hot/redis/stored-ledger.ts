@@ -2,6 +2,7 @@
 import type { AnyEvent } from '../../../model/event.ts';
 import { type Ledger, decodeLedger, encodeLedger } from '../../../model/ledger.ts';
 import { packEvent, unpackEvent } from '../../../model/packed-event.ts';
+import type { SessionName } from '../../../model/session-names.ts';
 import type { Reading } from '../../../ports/ledger.ts';
 
 /** It begins with its version, so that a script compares it without understanding the rest. */
@@ -32,7 +33,7 @@ function versionAfter(version: string): string {
 
 /** Undefined if somebody else wrote there. */
 export function parseStored(
-  user: string,
+  name: SessionName,
   text: string,
 ): { ledger: Ledger; pending: AnyEvent[] } | undefined {
   try {
@@ -42,7 +43,7 @@ export function parseStored(
     const lines = text.slice(ends + 1).split('\n');
     const pending = lines.map((line) => {
       const idEnds = line.indexOf(' ');
-      return unpackEvent(user, line.slice(0, idEnds), line.slice(idEnds));
+      return unpackEvent(name, line.slice(0, idEnds), line.slice(idEnds));
     });
     return { ledger, pending };
   } catch {

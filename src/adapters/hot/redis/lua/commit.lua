@@ -2,7 +2,8 @@
 --
 -- KEYS  1 leased, 2 optouts, 3 quarantine (by time), 4 quarantine (details); then per user: session, ledger
 -- ARGV  1 instant until which the lease must still run, 2 end of the claim's lease, 3 largest cart, 4 most users in
---       quarantine, 5-9 names of the fields that decide, see sight.lua; then per user:
+--       quarantine, 5-9 names of the fields that decide, see sight.lua; 10 number n of owners, then n owners: of each user,
+--       or none where each is their own; then per user:
 --       user, digest, version of the ledger that was read, ledger with its pending events; then per user that moves into
 --       quarantine or out of it: its place in the batch, the detail or '' to leave, its instant
 -- Returns one code per user: COMMITTED, CHANGED or LEASE_LOST. Stops early like read.lua.
@@ -20,7 +21,8 @@ local KEYS, ARGV = KEYS, ARGV
 local leased, optouts, quarantine, details = unpack(KEYS, 1, 4)
 local leasedUntil, livesOn = ARGV[2], tonumber(ARGV[2]) > tonumber(ARGV[1])
 local maxCart, maxQuarantined, names = tonumber(ARGV[3]), tonumber(ARGV[4]), { unpack(ARGV, 5, 9) }
-local count, first = (#KEYS - 4) / 2, 10
+local owners = tonumber(ARGV[10])
+local count, first = (#KEYS - 4) / 2, 11 + owners
 
 -- All that can be had in one command for all users.
 local users, ledgers = {}, {}
@@ -30,7 +32,7 @@ for n = 1, count do
 end
 local leases = call('ZMSCORE', leased, unpack(users))
 local stored = call('MGET', unpack(ledgers))
-local optedOut = call('HMGET', optouts, unpack(users))
+local optedOut = call('HMGET', optouts, unpack(owners > 0 and { unpack(ARGV, 11, 10 + owners) } or users))
 local writes = {}
 
 local function commit(n)

@@ -1,47 +1,52 @@
--- Removes what the hot tier holds of a user, or counts it.
+-- Removes what the hot tier holds of a session, with its owner's opt-out, or counts it.
 --
 -- KEYS  1 session, 2 messages, 3 overflow, 4 ledger, 5 agenda, 6 leased, 7 quarantine (by time), 8 quarantine (details),
 --       9 optouts, 10 opt-outs of the erased, 11 the key of their names
--- ARGV  1 user, 2 'remove' or 'count', 3 a random key, should there be none yet
+-- ARGV  1 user, 2 'remove' or 'count', 3 a random key, should there be none yet, 4 owner of the session
 -- Returns what was found, in the order of the keys 1 to 9 (quarantine once), then the number of pending events.
--- Guarantee: all of it or nothing. An opt-out stays, under a keyed hash of the user's name: see read.lua.
+-- Guarantee: all of it or nothing. An opt-out stays, under a keyed hash of the owner's name: see read.lua.
 
 local call = redis.call
 local session, messages, overflow, ledger, agenda, leased, quarantine, details, optouts, unnamed, pepper = unpack(KEYS)
-local user, remove = ARGV[1], ARGV[2] == 'remove'
+local user, remove, owner = ARGV[1], ARGV[2] == 'remove', ARGV[4]
 
--- Under a key that ends so may also be the session of another user.
-local kind = call('TYPE', messages).ok
-local isMessages = kind == 'list' or kind == 'string'
+-- Under a key that ends so may be a session, or the messages of another.
+local function isMessagesType(key)
+  local kind = call('TYPE', key).ok
+  return kind == 'list' or kind == 'string', kind
+end
+local isMessages, kind = isMessagesType(messages)
+local isSession = session:sub(-9) ~= ':messages' or not isMessagesType(session)
 local said = kind == 'list' and call('LLEN', messages) or isMessages and 1 or 0
 local waiting = call('TYPE', overflow).ok == 'list' and call('LLEN', overflow) or call('EXISTS', overflow)
 local text = redis.pcall('GET', ledger)
 local pending = 0
 if type(text) == 'string' then pending = select(2, text:gsub('\n', '\n')) end
 local found = {
-  call('EXISTS', session),
+  isSession and call('EXISTS', session) or 0,
   said,
   waiting,
   call('EXISTS', ledger),
   call('ZSCORE', agenda, user) and 1 or 0,
   call('ZSCORE', leased, user) and 1 or 0,
   call('HEXISTS', details, user),
-  call('HEXISTS', optouts, user),
+  call('HEXISTS', optouts, owner),
   pending,
 }
 if not remove then return found end
 
-call('DEL', session, overflow, ledger)
+call('DEL', overflow, ledger)
+if isSession then call('DEL', session) end
 if isMessages then call('DEL', messages) end
 call('ZREM', agenda, user)
 call('ZREM', leased, user)
 call('ZREM', quarantine, user)
 call('HDEL', details, user)
-local optedOutAt = call('HGET', optouts, user)
+local optedOutAt = call('HGET', optouts, owner)
 if optedOutAt then
   call('SET', pepper, ARGV[3], 'NX')
   local key = call('GET', pepper)
-  call('HSET', unnamed, redis.sha1hex(key .. redis.sha1hex(key .. user)), optedOutAt)
-  call('HDEL', optouts, user)
+  call('HSET', unnamed, redis.sha1hex(key .. redis.sha1hex(key .. owner)), optedOutAt)
+  call('HDEL', optouts, owner)
 end
 return found

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 optouts, 2 opt-outs of the erased, 3 the key of their names; then per user: session, ledger, overflow
 -- ARGV  1 largest cart that is read, in bytes; 2 longest digest that is given as it is; 3 number n of fields, then n names,
---       see sight.lua; then per user: user
+--       see sight.lua; then per user: owner of the session
 -- Returns one row per user: {pttl (-2: no session), length of the overflow, fault, digest, ledger, the other values in one
 -- text like the digest}, or, where the digest is too long, {pttl, length, fault, '#' and the SHA-1 of the digest, ledger,
 -- optedOutAt, all values...}, for each element of an answer costs either side more than its bytes

@@ -2,8 +2,8 @@
 --
 -- KEYS  1 agenda, 2 tombstones, 3 session, 4 messages, 5 overflow
 -- ARGV  1 user, 2 instant in ms, 3 the instant as text, 4 TTL in ms, 5 window, 6 latest instant of what is brought back,
---       7 the cart's marks (opened;added;digest), 8 number n of fields, then n × (name, value), then messages, oldest
---       first; no field: what still stands is taken up
+--       7 the cart's marks (opened;added;digest), 8 owner of the session, 9 number n of fields, then n × (name, value), then
+--       messages, oldest first; no field: what still stands is taken up
 -- Returns RESTORED, ERASED, or BUSY: the overflow has to be taken to warm first, for it was said in between, or nothing
 -- stands any more.
 -- Guarantee: a session that was begun meanwhile keeps all that it has; it is given the fields that it lacks, and in front
@@ -17,9 +17,9 @@ local CHUNK = 1000
 local call = redis.call
 local agenda, tombstones, session, messages, overflow = unpack(KEYS)
 local user, atText, instant, ttl = unpack(ARGV, 1, 4)
-local window, count = tonumber(ARGV[5]), tonumber(ARGV[8])
+local window, owner, count = tonumber(ARGV[5]), ARGV[8], tonumber(ARGV[9])
 
-local erasedAt = tonumber(call('ZSCORE', tombstones, user) or nil)
+local erasedAt = tonumber(call('ZSCORE', tombstones, owner) or nil)
 if erasedAt and erasedAt >= tonumber(ARGV[6]) then return ERASED end
 if count > 0 and call('EXISTS', overflow) == 1 then return BUSY end
 
@@ -29,7 +29,7 @@ local epoch, ended, cart = (call('HGET', session, 'rekindle') or ''):match('^(%d
 if ended and ended ~= '0' then epoch = atText end
 local foreign = begun and not epoch
 local lacksCart = call('HEXISTS', session, 'cart') == 0
-for i = 9, 8 + 2 * count, 2 do call('HSETNX', session, ARGV[i], ARGV[i + 1]) end
+for i = 10, 9 + 2 * count, 2 do call('HSETNX', session, ARGV[i], ARGV[i + 1]) end
 if not foreign then
   local marks = string.format('%s;0;%s', epoch or atText, lacksCart and ARGV[7] or cart)
   call('HSET', session, 'rekindle', marks)
@@ -46,7 +46,7 @@ if kind == 'list' or kind == 'none' then
   local said = call('LRANGE', messages, 0, -1)
   for _, text in ipairs(said) do present[text] = true end
   local back = {}
-  for i = #ARGV, 9 + 2 * count, -1 do
+  for i = #ARGV, 10 + 2 * count, -1 do
     if #said + #back >= window then break end
     if not present[ARGV[i]] then back[#back + 1] = ARGV[i] end
   end

@@ -3,8 +3,8 @@
 -- KEYS  1 agenda, 2 optouts, 3 tombstones; then per write: session, messages, overflow
 -- ARGV  1 first threshold in ms, 2 TTL in ms, 3 window, 4 messages that fill a segment; then per write:
 --       user, instant in ms, now in ms, the instant as text, what follows and flags ('n,m,flags'), n × (name, value),
---       m messages, and with flag c the digest of the cart
---       flags: a activity, c the cart is among the fields, o ordered, e ended, x opted out, n look now, m manage
+--       m messages, with flag c the digest of the cart, and with flag u the session's owner, where that is not the user
+--       flags: a activity, c the cart is among the fields, o ordered, e ended, x opted out, n look now, m manage, u see above
 -- Returns for each write that was refused its place in the batch and what is wrong with which key; nothing of it was done.
 -- Guarantee: a touch of a user who is armed already changes nothing in the agenda; a user who is new, was waiting for
 -- something later, or was silent for the first threshold, is looked at now. The latest activity never moves back, but
@@ -109,8 +109,9 @@ local function write(keyAt, argAt, has)
   local at, now, messageCount = tonumber(atText), tonumber(nowText), has.messages
   local fieldsAt = argAt + 5
   local messagesAt = fieldsAt + 2 * has.fields
+  local owner = has.u and ARGV[messagesAt + messageCount + (has.c and 1 or 0)] or user
 
-  local erasedAt = anyErased and tonumber(call('ZSCORE', tombstones, user) or nil)
+  local erasedAt = anyErased and tonumber(call('ZSCORE', tombstones, owner) or nil)
   if erasedAt and at <= erasedAt then return ERASED end
   local known = redis.pcall('HMGET', session, 'rekindle', 'last_activity', 'context_tokens')
   if known.err then return session .. ' is a ' .. call('TYPE', session).ok .. '; a session is a hash' end
@@ -141,7 +142,7 @@ local function write(keyAt, argAt, has)
     call('DEL', session, messages)
     noted, ended = nil, nil
   end
-  if has.x then call('HSET', optouts, user, atText) end
+  if has.x then call('HSET', optouts, owner, atText) end
   if not ended and not foreign and (has.x or has.e) and not has.a then
     call('ZADD', agenda, 'LT', nowText, user)
     return nil
@@ -214,6 +215,6 @@ for keyAt = 4, #KEYS, 3 do
     refused[#refused + 1] = done and trouble or type(trouble) == 'table' and trouble.err or tostring(trouble)
   end
   place = place + 1
-  at = at + 5 + 2 * shape.fields + shape.messages + (shape.c and 1 or 0)
+  at = at + 5 + 2 * shape.fields + shape.messages + (shape.c and 1 or 0) + (shape.u and 1 or 0)
 end
 return refused
