@@ -53,7 +53,8 @@ const consentSchema = z.object({
   at: z.union([z.number(), z.string()]).nullish(),
 });
 
-function parseConsent(text: string | undefined): Consent | undefined {
+/** Undefined if it is not understood. */
+export function parseConsent(text: string | undefined): Consent | undefined {
   if (text === undefined || text === '') return UNKNOWN_CONSENT;
   if (text === 'yes' || text === 'no' || text === 'unknown') return { status: text };
   try {

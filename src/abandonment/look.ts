@@ -22,6 +22,7 @@ import type { Observe } from './observe.ts';
 import type { Decision, PolicySettings } from './decision.ts';
 import { DEMOTION, withoutDemotion } from './demotion.ts';
 import { decide } from './policy.ts';
+import { spreadRefusals } from './refusals.ts';
 
 export interface LookSettings extends PolicySettings, EventSettings {
   /** Treat sessions of others as ours, and let them live so long after an activity; undefined: leave them alone. */
@@ -166,6 +167,8 @@ export class Looker {
     const kept = judged.filter(({ reading }) => !refused.has(reading.user));
     await this.#quarantineUnwritable(kept, clock.now());
     await this.#adopt(kept, clock.now());
+    const seen = kept.map(({ reading }) => reading);
+    await spreadRefusals(this.#ports.sessions, seen, clock.now());
     return kept.map(({ reading, events }) => ({
       user: reading.user,
       events: reading.pending.length > 0 ? [...reading.pending, ...events] : events,

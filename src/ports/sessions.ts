@@ -24,9 +24,9 @@ export interface SessionWrite {
   readonly ordered?: boolean;
   /** The session is over: its next write opens a new one. */
   readonly ended?: boolean;
-  /** The session's owner wants no more announcements: all of their sessions are looked at. */
+  /** The session's owner wants no more announcements. */
   readonly optedOut?: boolean;
-  /** Look at the user now. */
+  /** Look at the session now, and if its owner opted out at all of theirs. */
   readonly armNow?: boolean;
 }
 

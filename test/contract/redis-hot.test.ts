@@ -1,7 +1,9 @@
 import { redisHot } from '../support/redis-hot.ts';
 import { testRedis } from '../support/redis-server.ts';
 import { hotContract } from './hot.ts';
+import { severalSessionsContract } from './hot-several.ts';
 
 const redis = testRedis({ config: { 'notify-keyspace-events': 'Kghl$' } });
 
 hotContract('Redis', (options) => redisHot(redis, options));
+severalSessionsContract('Redis', (options) => redisHot(redis, options));

@@ -169,7 +169,7 @@ class MemorySessions implements Sessions {
     const owner = this.names.ownerOf(user);
     if (write.optedOut) {
       store.hset(this.#keys.optouts, [[owner, String(at)]]);
-      for (const ref of this.#sessionsOf(owner)) this.#agenda.armAt(ref, now);
+      for (const ref of write.armNow ? this.#sessionsOf(owner) : []) this.#agenda.armAt(ref, now);
     }
     if (opensNext) {
       for (const name of OF_THE_USER) {

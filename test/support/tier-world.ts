@@ -3,6 +3,7 @@ import { RedisRecords } from '../../src/adapters/hot/redis/records.ts';
 import { parseSegment, said } from '../../src/model/conversation.ts';
 import { DAY_MS } from '../../src/model/duration.ts';
 import type { Message } from '../../src/model/message.ts';
+import type { SessionRef } from '../../src/model/session-names.ts';
 import type { SessionRecords } from '../../src/ports/records.ts';
 import type { WarmStore } from '../../src/ports/warm.ts';
 import { type DemotePorts, Demoter } from '../../src/tiers/demote.ts';
@@ -21,9 +22,12 @@ export class TierWorld extends LookWorld implements AsyncDisposable {
   readonly demoter: Demoter;
   readonly promoter: Promoter;
 
-  constructor(redis: TestRedis, { window = 3, file = ':memory:' } = {}) {
+  constructor(
+    redis: TestRedis,
+    { window = 3, file = ':memory:', template = HOT_DEFAULTS.template } = {},
+  ) {
     const client = redis.client();
-    const hot = redisHot({ client: () => client }, { prefix: redis.prefix, window });
+    const hot = redisHot({ client: () => client }, { prefix: redis.prefix, window, template });
     super(hot, { hotTtlMs: HOT_TTL_MS });
     this.warm = new SqliteWarm(file, this.clock);
     this.records = new RedisRecords(client, hot.keys, { ...HOT_DEFAULTS, window });
@@ -57,8 +61,13 @@ export class TierWorld extends LookWorld implements AsyncDisposable {
     this.clock.jumpTo(Math.max(at, this.now));
   }
 
-  async says(user: string, id: string, message: Partial<Message> = {}): Promise<void> {
-    await this.library.appendMessage(user, { role: 'user', content: `says ${id}`, id, ...message });
+  async says(session: SessionRef, id: string, message: Partial<Message> = {}): Promise<void> {
+    await this.library.appendMessage(session, {
+      role: 'user',
+      content: `says ${id}`,
+      id,
+      ...message,
+    });
   }
 
   /** What another program puts into the list. */

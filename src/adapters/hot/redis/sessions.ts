@@ -11,7 +11,7 @@ import type { SessionPage, SessionWrite, Sessions } from '../../../ports/session
 import { type Keys, isMessagesType } from './keys.ts';
 import { NotificationWatch } from './notifications.ts';
 import { Script } from './script.ts';
-import { sessionsOf } from './sessions-of.ts';
+import { OwnersToArm } from './sessions-of.ts';
 
 const writeScript = new Script<(number | string)[]>('write.lua');
 const armTouchedScript = new Script<number[]>('arm-touched.lua');
@@ -53,6 +53,7 @@ export class RedisSessions implements Sessions {
   readonly #keys: Keys;
   readonly #options: RedisSessionsOptions;
   readonly #notifications: NotificationWatch;
+  readonly #owners: OwnersToArm;
   #queue: QueuedWrite[] = [];
 
   constructor(redis: Redis, keys: Keys, options: RedisSessionsOptions) {
@@ -60,6 +61,7 @@ export class RedisSessions implements Sessions {
     this.#keys = keys;
     this.#options = options;
     this.#notifications = new NotificationWatch(redis, keys, options);
+    this.#owners = new OwnersToArm(redis, keys);
   }
 
   get names(): SessionNames {
@@ -72,13 +74,9 @@ export class RedisSessions implements Sessions {
 
   async write(write: SessionWrite): Promise<void> {
     await this.#queued(write);
-    if (write.optedOut && this.names.several) await this.#armAll(write);
-  }
-
-  /** What concerns the user concerns all of the user's sessions. */
-  async #armAll({ user, at, now = at }: SessionWrite): Promise<void> {
-    const refs = await sessionsOf(this.#redis, this.#keys, this.names.ownerOf(user));
-    await this.#redis.zadd(this.#keys.agenda, 'LT', ...refs.flatMap((ref) => [now, ref]));
+    const { user, optedOut, armNow, at, now = at } = write;
+    if (optedOut && armNow && this.names.several)
+      await this.#owners.arm(this.names.ownerOf(user), now);
   }
 
   #queued(write: SessionWrite): Promise<void> {
