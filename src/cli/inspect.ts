@@ -23,8 +23,11 @@ export function inspectCommand(): Command {
           (await refsOf(hot, user, session)).map((ref) => reportOf(hot, ref)),
         );
         if (json) printJson(several ? { user, sessions: reports } : reports[0]);
-        else printLines(reports.flatMap((report) => [...columns(rowsOf(report)), '']).slice(0, -1));
-        if (several && !json) printLines([`${reports.length} sessions of ${JSON.stringify(user)}`]);
+        else {
+          for (const report of reports)
+            printLines([...columns(rowsOf(report)), ...(several ? [''] : [])]);
+          if (several) printLines([`${String(reports.length)} sessions`]);
+        }
       } finally {
         await hot.close();
       }

@@ -72,6 +72,26 @@ describe('rekindle', () => {
     }
   });
 
+  test('inspect shows each session, where a user has several', async () => {
+    const several = { REKINDLE_SESSION_KEY: 'session:<user_id>:<session_id>' };
+    const client = redis.client();
+    for (const key of ['session:ann:s1', 'session:ann:s2', 'session:anna:s1', 'session:ann'])
+      await client.hset(key, 'last_activity', '1800000000');
+    const all = run(['inspect', 'ann', '--json'], several);
+    expect(all.status).toBe(0);
+    expect(JSON.parse(all.stdout)).toMatchObject({
+      user: 'ann',
+      sessions: [
+        { user: 'ann', session_id: 's1', key: 'session:ann:s1' },
+        { user: 'ann', session_id: 's2', key: 'session:ann:s2' },
+      ],
+    });
+    const one = run(['inspect', 'ann', '--session', 's2'], several);
+    expect(one.stdout).toMatch(/key +session:ann:s2/);
+    expect(one.stdout).not.toContain('session:ann:s1');
+    expect(run(['inspect', 'ann', '--session', 's2']).status).toBe(2);
+  });
+
   test('--version is that of the package', () => {
     expect(run(['--version']).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });

@@ -1,9 +1,16 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openHot, openWarm } from '../../src/compose.ts';
+import { loadConfig } from '../../src/config.ts';
+import { type Rekindle, openRekindle } from '../../src/index.ts';
 import { DEMOTION } from '../../src/abandonment/demotion.ts';
 import { ofSession, parseSegment } from '../../src/model/conversation.ts';
 import { HOUR_MS, MINUTE_MS } from '../../src/model/duration.ts';
-import { UserErasedError } from '../../src/model/errors.ts';
+import { UsageError, UserErasedError } from '../../src/model/errors.ts';
 import { VirtualJobs } from '../../src/adapters/jobs/virtual/virtual-jobs.ts';
+import { Demoter } from '../../src/tiers/demote.ts';
 import { erase } from '../../src/tiers/erase.ts';
 import { START } from '../support/look-world.ts';
 import { testRedis } from '../support/redis-server.ts';
@@ -217,5 +224,56 @@ describe('erasing a user', () => {
       erase('ann', broken, { tombstoneTtlMs: HOT_TTL_MS, queues: [DEMOTION] }),
     ).rejects.toThrow('away');
     expect((await eraseUser('ann', jobs)).removed).toMatchObject({ 'demotion jobs': 1 });
+  });
+});
+
+describe('the library', () => {
+  const env = { REKINDLE_SESSION_KEY: 'session:<user_id>:<session_id>' };
+  let dataDir: string;
+  let rekindle: Rekindle;
+
+  beforeEach(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'several-'));
+    rekindle = await openRekindle({
+      env: { ...env, REDIS_URL: redis.url, REKINDLE_DATA_DIR: dataDir },
+    });
+  });
+
+  afterEach(async () => {
+    await rekindle.close();
+    await rm(dataDir, { recursive: true });
+  });
+
+  /** As the demoter would. */
+  const demoted = async (...sessions: Named[]): Promise<void> => {
+    const config = loadConfig({ ...env, REDIS_URL: redis.url, REKINDLE_DATA_DIR: dataDir });
+    const hot = await openHot(config);
+    const warm = await openWarm(config, hot.clock);
+    const demoter = new Demoter({ ...hot, warm }, config);
+    for (const session of sessions) await demoter.demote(ref(session));
+    await redis.client().del(...sessions.map((session) => hot.sessions.keyOf(ref(session))));
+    await warm.close();
+    await hot.close();
+  };
+
+  test('brings back the latest session of a user, or the one that is named', async () => {
+    for (const session of [ANN_1, ANN_2]) await rekindle.updateCart(session, [SHIRT]);
+    await rekindle.recordActivity(ANN_2, { at: Date.now() + MINUTE_MS });
+    await demoted(ANN_1, ANN_2);
+    expect(await rekindle.latestSession('ann')).toEqual(ANN_2);
+    expect(await rekindle.resume('ann')).toBe('warm');
+    expect(await rekindle.readSession(ANN_2)).toMatchObject({ ...ANN_2, cart: [SHIRT] });
+    expect(await rekindle.readSession(ANN_1)).toBeUndefined();
+    expect(await rekindle.resume(ANN_1)).toBe('warm');
+    expect(await rekindle.resume('bob')).toBe('nothing');
+    await expect(rekindle.resume('')).rejects.toThrow(UsageError);
+  });
+
+  test('erases a user with all sessions, and takes no session alone', async () => {
+    for (const session of [ANN_1, ANN_2]) await rekindle.updateCart(session, [SHIRT]);
+    await expect(rekindle.erase(ANN_1 as unknown as string)).rejects.toThrow(UsageError);
+    const { removed, remains } = await rekindle.erase('ann');
+    expect(removed).toMatchObject({ 'hot session': 2, 'hot agenda': 2 });
+    expect(Object.values(remains).every((count) => count === 0)).toBe(true);
   });
 });

@@ -72,11 +72,11 @@ export class RedisSessions implements Sessions {
     return this.#keys.session(user);
   }
 
-  async write(write: SessionWrite): Promise<void> {
-    await this.#queued(write);
+  write(write: SessionWrite): Promise<void> {
     const { user, optedOut, armNow, at, now = at } = write;
-    if (optedOut && armNow && this.names.several)
-      await this.#owners.arm(this.names.ownerOf(user), now);
+    const done = this.#queued(write);
+    const toAll = optedOut && armNow && this.names.several;
+    return toAll ? done.then(() => this.#owners.arm(this.names.ownerOf(user), now)) : done;
   }
 
   #queued(write: SessionWrite): Promise<void> {
