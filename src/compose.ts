@@ -203,6 +203,11 @@ export async function openBus(config: Config, log: Logger = silentLogger): Promi
   });
 }
 
+/** Where the warm tier of the settings lies. */
+export function warmFile(config: Pick<Config, 'dataDir'>): string {
+  return join(config.dataDir, 'warm.sqlite');
+}
+
 /**
  * Opens the warm tier.
  * @throws UnsuitableStoreError when what stands there is damaged, another program's, or of a newer version
@@ -210,7 +215,7 @@ export async function openBus(config: Config, log: Logger = silentLogger): Promi
 export async function openWarm(
   config: Config,
   clock: Clock,
-  file = join(config.dataDir, 'warm.sqlite'),
+  file = warmFile(config),
 ): Promise<WarmStore> {
   const { ThreadedWarm } = await import('./adapters/warm/sqlite/threaded-warm.ts');
   return ThreadedWarm.open(file, clock);

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { examineWarm } from '../compose-warm.ts';
 import { type Hot, openBus, openHot } from '../compose.ts';
 import { BusUnavailableError } from '../model/errors.ts';
 import type { Bus } from '../ports/bus.ts';
@@ -20,7 +21,7 @@ export function doctorCommand(): Command {
     const bus = await openBus(config);
     try {
       const findings = await hot.interrogate(true);
-      findings.push(await readers(bus));
+      findings.push(...(await examineWarm(config, hot.clock)), await readers(bus));
       if (json) printJson({ findings });
       else
         printLines(

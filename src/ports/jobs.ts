@@ -34,6 +34,9 @@ export interface Jobs {
 
   counts(queue: string): Promise<JobCounts>;
 
+  /** What there is under one key, as somebody wants to see it who asks what became of it. */
+  inspect(queue: string, key: string): Promise<JobState>;
+
   /** What failed for good, newest first: one letter for each key, with its last failure. */
   deadLetters(
     queue: string,
@@ -101,6 +104,12 @@ export interface JobCounts {
   readonly dead: number;
   /** Since when the next in line could have run, Unix ms; undefined: none waits. */
   readonly oldestAt: number | undefined;
+}
+
+export interface JobState {
+  /** As in `JobCounts`; undefined: nothing waits or runs. */
+  readonly state: 'waiting' | 'delayed' | 'running' | undefined;
+  readonly dead: DeadLetter | undefined;
 }
 
 /**

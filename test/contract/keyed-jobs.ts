@@ -296,6 +296,30 @@ export function keyedJobsContract(name: string, harness: () => JobsHarness): voi
       gates[1]!.resolve(undefined);
     });
 
+    test('one key is asked for: it waits, comes later, runs, is dead, or is not there', async () => {
+      const { until } = harness();
+      const dead = (await withDead(['a'])).one;
+      expect(await dead.inspect('demote', 'a')).toEqual({
+        state: undefined,
+        dead: { key: 'a', reason: 'no a', attempts: 1, at: expect.any(Number) as number },
+      });
+      await dead.stop(AbortSignal.abort());
+
+      const { one, ran, gates } = await gated();
+      const stateOf = async (queue: string, key: string): Promise<string | undefined> =>
+        (await one.inspect(queue, key)).state;
+      await one.add('demote', ['runs']);
+      await one.add('other', ['waits']);
+      await one.add('other', ['later'], 1_000_000);
+      await until(() => ran.length === 1);
+      expect(await stateOf('demote', 'runs')).toBe('running');
+      expect(await stateOf('other', 'waits')).toBe('waiting');
+      expect(await stateOf('other', 'later')).toBe('delayed');
+      expect(await one.inspect('other', 'runs')).toEqual({ state: undefined, dead: undefined });
+      gates[0]!.resolve(undefined);
+      await until(async () => (await stateOf('demote', 'runs')) === undefined);
+    });
+
     test('counts tell what there is, and since when the next in line has waited', async () => {
       const { until, pass, everyMs, now } = harness();
       const { one, ran, gates } = await gated();

@@ -27,10 +27,14 @@ export async function interrogate(redis: Redis): Promise<Finding[]> {
   ];
 }
 
-/** Asks the Redis of the job queues, where it is another: of that one only eviction matters. */
+/** Asks the Redis of the job queues, where it is another. */
 export async function interrogateQueues(redis: Redis): Promise<Finding[]> {
   const info = parseInfo(await redis.info());
-  return about('job queues', [eviction(info.get('maxmemory_policy'))]);
+  const settings = await configOf(redis, 'save');
+  return about('job queues', [
+    eviction(info.get('maxmemory_policy')),
+    persistence(info.get('aof_enabled'), settings.get('save'), QUEUES_LOSE),
+  ]);
 }
 
 /** Asks the Redis of the event bus, where it is another. Nothing of the bus has a TTL, so `volatile-*` evicts none of it. */
@@ -125,6 +129,13 @@ const ALL_LOSES: Losses = {
 const BUS_LOSES: Losses = {
   keepsNothing: 'loses events that no subscriber has read, for good',
   keepsSnapshots: 'loses what came since the last one, for good',
+};
+
+/** The ledgers, elsewhere, say what was queued and when: after an hour without a trace of it, it is queued again. */
+const QUEUES_LOSE: Losses = {
+  keepsNothing: 'loses queued demotions, which are then made up to an hour late, and dead letters',
+  keepsSnapshots:
+    'loses demotions queued since the last one, which are then made up to an hour late',
 };
 
 function persistence(

@@ -2,6 +2,7 @@ import type {
   DeadLetter,
   JobCounts,
   JobRun,
+  JobState,
   Jobs,
   KeyedJobRun,
   QueueSettings,
@@ -114,6 +115,10 @@ export class BullmqJobs implements Jobs {
 
   async counts(queue: string): Promise<JobCounts> {
     return (await this.#queue(queue)).counts();
+  }
+
+  async inspect(queue: string, key: string): Promise<JobState> {
+    return (await this.#queue(queue)).inspect(key);
   }
 
   async deadLetters(

@@ -67,9 +67,13 @@ export class DeadLetters {
     const total = await this.#commands.zcard(this.deadAt);
     const keys =
       limit > 0 ? await this.#commands.zrevrange(this.deadAt, '0', String(limit - 1)) : [];
+    return { total, letters: await this.find(keys) };
+  }
+
+  /** The letters of those of the keys that have one. */
+  async find(keys: readonly string[]): Promise<DeadLetter[]> {
     const stored = await this.read(keys);
-    const letters = stored.map(([key, text]) => ({ key, ...(JSON.parse(text) as StoredLetter) }));
-    return { total, letters };
+    return stored.map(([key, text]) => ({ key, ...(JSON.parse(text) as StoredLetter) }));
   }
 
   /** All keys, oldest first. */

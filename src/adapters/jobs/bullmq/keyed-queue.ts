@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { checkJobKeys } from '../../../model/job-key.ts';
-import type { JobCounts } from '../../../ports/jobs.ts';
+import type { JobCounts, JobState } from '../../../ports/jobs.ts';
 import type { StoreAccess } from './connection.ts';
 import { DeadLetters, type Hold } from './dead-letters.ts';
 import { LuaScript } from './lua-script.ts';
@@ -107,6 +107,25 @@ export class KeyedQueue {
       dead,
       oldestAt: oldestAt === Infinity ? undefined : oldestAt,
     };
+  }
+
+  async inspect(key: string): Promise<JobState> {
+    const [dead] = await this.letters.find([key]);
+    const id = await this.#commands.get(this.#key(`de:${key}`));
+    if (id === null) return { state: undefined, dead };
+    const results = await this.#commands
+      .multi()
+      .exists(this.#key(id))
+      .exists(this.hold(id, '').lock)
+      .zscore(this.#key('delayed'), id)
+      .exec();
+    const [stands, locked, score] = (results ?? []).map(([error, value]) => {
+      if (error) throw error;
+      return value;
+    });
+    const dueAt = score == null ? -Infinity : Number(score) / DELAYED_SCORE_PER_MS;
+    const waits = dueAt > Date.now() ? 'delayed' : 'waiting';
+    return { state: stands === 1 ? (locked === 1 ? 'running' : waits) : undefined, dead };
   }
 
   async replay(keys?: readonly string[]): Promise<number> {

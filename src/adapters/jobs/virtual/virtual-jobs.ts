@@ -3,6 +3,7 @@ import type {
   DeadLetter,
   JobCounts,
   JobRun,
+  JobState,
   Jobs,
   KeyedJobRun,
   QueueSettings,
@@ -69,6 +70,10 @@ export class VirtualJobs implements Jobs {
 
   async counts(queue: string): Promise<JobCounts> {
     return this.#queue(queue).counts();
+  }
+
+  async inspect(queue: string, key: string): Promise<JobState> {
+    return this.#queue(queue).inspect(key);
   }
 
   async deadLetters(

@@ -7,6 +7,7 @@ import {
   DEAD_LETTERS_MAX,
   type DeadLetter,
   type JobCounts,
+  type JobState,
   type KeyedJobRun,
   type QueueSettings,
   REASON_MAX_CHARS,
@@ -87,6 +88,12 @@ export class VirtualQueue {
       dead: this.#dead.size,
       oldestAt: due[0]?.sinceAt,
     };
+  }
+
+  inspect(key: string): JobState {
+    const waiting = this.#waiting.find((job) => job.key === key);
+    const waits = waiting && (waiting.dueAt <= this.#clock.now() ? 'waiting' : 'delayed');
+    return { state: this.#running.has(key) ? 'running' : waits, dead: this.#dead.get(key) };
   }
 
   deadLetters(limit: number): { total: number; letters: DeadLetter[] } {
