@@ -43,10 +43,10 @@ export function demoCommand(): Command {
         const summary = await demo(options, signals.stop);
         if (options.json) printJson(summary);
         else printLines(['', ...summaryLines(summary)]);
-        const { ok, missing, unexpected, problems } = summary.checks;
+        const { ok, missing, unexpected, misplaced, bereft, problems } = summary.checks;
         if (ok) return;
         throw new Error(
-          `the demo's check failed: ${missing} events did not come, ${unexpected} came that should not; ${problems.join('; ')}`,
+          `the demo's check failed: ${missing} events did not come, ${unexpected} came that should not, ${misplaced} messages are not where they belong, ${bereft} people did not find what they had left; ${problems.join('; ')}`,
         );
       } catch (error) {
         if (signals.came === undefined) throw firstOf(error);

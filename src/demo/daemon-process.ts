@@ -8,6 +8,8 @@ export interface DaemonOptions {
   /** The command line's file. */
   readonly entry: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Its data; goes with it when we die. */
+  readonly folder: string;
   readonly signal: AbortSignal;
 }
 
@@ -19,13 +21,21 @@ const STOP_WITHIN_MS = 10_000;
 /** Lines of its log that an error shows. */
 const TAIL_LINES = 15;
 
-/** As in src/cli/private-redis.ts: the child dies with us, even by SIGKILL, and a line says that it has ended by itself. */
-const GUARD = `(read _ <&3 || kill -9 $$) >/dev/null 2>&1 & exec "$0" "$@" 3<&-`;
+/**
+ * As in src/cli/private-redis.ts: the child dies with us, even by SIGKILL, and its folder goes; a line says that it has
+ * ended by itself.
+ */
+const GUARD = `(read _ <&3 || { kill -9 $$; rm -rf "$0"; }) >/dev/null 2>&1 & exec "$@" 3<&-`;
 
 /** Starts a daemon as a process of its own, and settles when it runs. */
-export async function startDaemon({ entry, env, signal }: DaemonOptions): Promise<DaemonProcess> {
+export async function startDaemon({
+  entry,
+  env,
+  folder,
+  signal,
+}: DaemonOptions): Promise<DaemonProcess> {
   signal.throwIfAborted();
-  const child = spawn('/bin/sh', ['-c', GUARD, process.execPath, entry, 'daemon'], {
+  const child = spawn('/bin/sh', ['-c', GUARD, folder, process.execPath, entry, 'daemon'], {
     env: { ...env, LOG_LEVEL: 'info' },
     // No .env of the reader's lies there.
     cwd: dirname(entry),

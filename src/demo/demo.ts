@@ -1,14 +1,19 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Hot, openHot } from '../compose.ts';
+import { type Hot, openHot, openWarm } from '../compose.ts';
 import { loadConfig } from '../config.ts';
 import { openRekindle } from '../index.ts';
 import { startDaemon } from './daemon-process.ts';
 import type { Display } from './display.ts';
 import { ForeignShop } from './foreign-shop.ts';
 import { Listener } from './listener.ts';
-import { planShoppers, timingFor } from './shoppers.ts';
+import { type Timing, planShoppers, timingFor } from './shoppers.ts';
 import { Shop } from './shop.ts';
+import { SinkWatch } from './sink-watch.ts';
 import { type DemoSummary, outstanding, summarise } from './summary.ts';
+import { whereabouts } from './whereabouts.ts';
 
 export interface DemoOptions {
   readonly seed: number;
@@ -42,13 +47,15 @@ const POLL_MS = 50;
 export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const { seed, users, seconds, redis, keys, entry, display, signal } = options;
   const timing = timingFor(seconds);
-  const { stagesMs, spanMs, sureMs } = timing;
-  const env = { ...options.redisEnv, ...settings(keys, stagesMs, spanMs) };
+  const { stagesMs, spanMs, sureMs, hotLifeMs } = timing;
   // A look follows a return within milliseconds; but where another program wrote it less than the first threshold before
   // the next stage is due, nobody can tell it from a touch of an active user, and that stage's look sees it.
   const terms = { stagesMs, sureMs, noticeMs: stagesMs[0] };
   await using closing = new AsyncDisposableStack();
 
+  const folder = await mkdtemp(join(tmpdir(), 'rekindle-demo-'));
+  closing.defer(() => rm(folder, { recursive: true, force: true }));
+  const env = { ...options.redisEnv, ...settings(keys, timing), REKINDLE_DATA_DIR: folder };
   const config = loadConfig(env);
   const hot = await openHot(config);
   closing.defer(() => hot.close());
@@ -64,11 +71,15 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
 
   const listener = new Listener(stagesMs);
   const subscription = await rekindle.subscribe({ group: 'demo' });
-  const daemon = await startDaemon({ entry, env: { ...inherited(), ...env }, signal });
+  const daemon = await startDaemon({ entry, env: { ...inherited(), ...env }, folder, signal });
   closing.defer(async () => {
     // Only where something failed before: nothing of worth is lost.
     await daemon.stop(HURRIED_STOP_MS);
   });
+
+  const warm = await openWarm(config, clock);
+  closing.defer(() => warm.close());
+  const tiers = { records: hot.records, warm };
 
   const failed = new AbortController();
   const given = AbortSignal.any([signal, daemon.died, failed.signal]);
@@ -87,10 +98,24 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
     rekindle,
     foreign,
     clock,
+    {
+      hotLifeMs,
+      awayMs: hotLifeMs - config.demoteLeadMs,
+      windowMessages: config.windowMessages,
+      resume: (user, at) => rekindle.resume(user, { at }),
+    },
   );
+  const sinking = new SinkWatch(tiers, hotLifeMs);
+  const watching = sinking
+    .watch(shop, clock, AbortSignal.any([given, over.signal]))
+    .catch((error: unknown) => failed.abort(error));
+  closing.defer(async () => {
+    over.abort();
+    await watching;
+  });
   const startAt = clock.now();
   const endAt = startAt + spanMs;
-  display?.show({ shop, listener, stagesMs, startAt, endAt, now: () => clock.now() });
+  display?.show({ shop, listener, sinking, stagesMs, startAt, endAt, now: () => clock.now() });
   await shop.open(startAt, endAt, given);
   await clock.sleep(Math.max(0, endAt - clock.now()), given);
   while (clock.now() < endAt + GRACE_MS && outstanding(shop, listener, terms, endAt) > 0) {
@@ -102,19 +127,24 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
 
   const ended = await daemon.stop();
   if (ended) throw ended;
-  return summarise(shop, listener, { seed, seconds, redis, terms, until: endAt });
+  await sinking.look(shop.visits, clock.now());
+  // Nothing moves any more.
+  const found = await whereabouts(tiers, shop.visits);
+  const about = { seed, seconds, redis, terms, hotLifeMs, until: endAt };
+  return summarise(shop, listener, { sunk: sinking.sunk.length, found }, about);
 }
 
 function settings(
   keys: string,
-  stagesMs: readonly number[],
-  spanMs: number,
+  { stagesMs, spanMs, hotLifeMs }: Required<Timing>,
 ): Record<string, string> {
   return {
     // Not below the prefix: what is there is no session.
     REKINDLE_SESSION_KEY: `${keys}:session:<user_id>`,
     REKINDLE_PREFIX: `${keys}:own`,
     REKINDLE_STAGES: stagesMs.map((ms) => `${ms}ms`).join(','),
+    REKINDLE_HOT_TTL: `${hotLifeMs}ms`,
+    REKINDLE_DEMOTE_LEAD: `${Math.round(hotLifeMs / 4)}ms`,
     // Longer than anybody is here.
     REKINDLE_COOLDOWN: `${2 * spanMs}ms`,
     REKINDLE_QUIET_HOURS: 'off',

@@ -5,12 +5,13 @@ import type { AnyEvent } from '../model/event.ts';
 import type { Reason } from './expectations.ts';
 import { type Heard, type Listener, percentile } from './listener.ts';
 import type { Shop } from './shop.ts';
+import type { SinkWatch } from './sink-watch.ts';
 
 /** Calm to look at, and quick enough for a clock. */
 const FRAME_MS = 125;
 
 /** Lines of the picture that are no events. */
-const FRAME_LINES = 14;
+const FRAME_LINES = 15;
 const EVENTS_MAX = 12;
 const BAR_WIDTH = 30;
 
@@ -25,6 +26,7 @@ type Line = readonly Part[];
 export interface Scene {
   readonly shop: Shop;
   readonly listener: Listener;
+  readonly sinking: SinkWatch;
   readonly stagesMs: readonly number[];
   readonly startAt: number;
   readonly endAt: number;
@@ -80,7 +82,7 @@ function styled(line: Line, width: number, stream: NodeJS.WriteStream): string {
 }
 
 function picture(scene: Scene, eventLines: number): Line[] {
-  const { shop, listener, stagesMs, startAt, endAt } = scene;
+  const { shop, listener, sinking, stagesMs, startAt, endAt } = scene;
   const now = Math.min(scene.now(), endAt);
   const here = shop.visits.filter(({ deeds }) => deeds.length > 0);
   const lastOf = here.flatMap(({ deeds }) => deeds.at(-1) ?? []);
@@ -102,13 +104,48 @@ function picture(scene: Scene, eventLines: number): Line[] {
     row('quiet', quiet, 'yellow', 'with something in the cart'),
     row('announced', sum(announced), 'magenta', stages),
     row('returned', sum([...cancelled.values()]), 'cyan', reasons.join('   ')),
+    row(
+      'sank',
+      sinking.sunk.length,
+      'blue',
+      `to warm   ${shop.returns.length} back where they stopped`,
+    ),
     row('ordered', orders, 'green', `${shop.messages} messages so far`),
     [],
     [['  lateness', 'dim'], [`     p50 ${late(0.5)}   p95 ${late(0.95)}   max ${late(1)}`]],
     [],
-    ...listener.heard.slice(-eventLines).map(eventLine),
-    ...Array.from({ length: Math.max(0, eventLines - listener.heard.length) }, () => []),
+    ...happenings(scene, eventLines),
   ];
+}
+
+/** The latest of what was heard and seen; of those who had something in their cart. */
+function happenings({ listener, shop, sinking }: Scene, lines: number): Line[] {
+  const latest = [
+    ...listener.heard.slice(-lines).map((heard) => ({ at: heard.at, line: eventLine(heard) })),
+    ...sinking.sunk
+      .filter(({ items }) => items > 0)
+      .slice(-lines)
+      .map(({ user, at, messages, items }) => ({
+        at,
+        line: happening(user, at, ['sank to warm ', 'blue'], belongings(messages, items)),
+      })),
+    ...shop.returns.slice(-lines).map(({ user, at, from, messages, items }) => ({
+      at,
+      line: happening(user, at, [`back from ${from} `, 'green'], belongings(messages, items)),
+    })),
+  ]
+    .sort((a, b) => a.at - b.at)
+    .slice(-lines)
+    .map(({ line }) => line);
+  return [...latest, ...Array.from({ length: Math.max(0, lines - latest.length) }, () => [])];
+}
+
+function belongings(messages: number, items: number): string {
+  return `${counted(messages, 'message')} and ${counted(items, 'item')} in the cart`;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function progress(passedMs: number, spanMs: number): Part[] {
@@ -132,9 +169,14 @@ function row(name: string, count: number, style: Style, detail: string): Line {
 }
 
 function eventLine({ event, at }: Heard): Line {
+  return happening(event.data.user, at, ...what(event));
+}
+
+function happening(user: string, at: number, ...parts: readonly (Part | string)[]): Line {
   const local = new Date(at);
-  const time = `${local.toTimeString().slice(0, 8)}.${String(at % 1_000).padStart(3, '0')}`;
-  return [[`  ${time}  `, 'dim'], [event.data.user.padEnd(12)], ...what(event)];
+  const time = `${local.toTimeString().slice(0, 8)}.${String(Math.floor(at) % 1_000).padStart(3, '0')}`;
+  const said = parts.map((part): Part => (typeof part === 'string' ? [part, 'dim'] : part));
+  return [[`  ${time}  `, 'dim'], [user.padEnd(12)], ...said];
 }
 
 function what({ type, data }: AnyEvent): Part[] {

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Activity } from '../abandonment/activity.ts';
 import type { Cart } from '../model/cart.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { ResumedFrom } from '../tiers/promote.ts';
 import type { ForeignShop } from './foreign-shop.ts';
 import type { Act, Shopper } from './shoppers.ts';
 
@@ -15,30 +17,58 @@ export interface Deed {
   readonly cart: Cart;
 }
 
+/** Somebody was back after the life of a session, and the shop brought the session back. */
+export interface Return {
+  readonly user: string;
+  readonly at: number;
+  readonly from: ResumedFrom;
+  /** What was there again. */
+  readonly messages: number;
+  readonly items: number;
+  /** What was not as it had been left, in words. */
+  readonly problem: string | undefined;
+}
+
 /** A shopper, and what came of the plan so far. */
 export interface Visit {
   readonly shopper: Shopper;
   readonly deeds: Deed[];
+  /** Ids of all messages, in their order; none where another program writes. */
+  readonly said: string[];
+}
+
+/** How the shop takes up sessions again; without it, who comes back late begins anew. */
+export interface Returning {
+  /** Logical life of a session after the last activity. */
+  readonly hotLifeMs: number;
+  /** Whoever was away for so long is asked for; a little shorter, for a session may end while its user writes. */
+  readonly awayMs: number;
+  readonly windowMessages: number;
+  readonly resume: (user: string, at: number) => Promise<ResumedFrom>;
 }
 
 /** The application of the demo: lets people do what they plan, and keeps its own record of it. */
 export class Shop {
   readonly visits: readonly Visit[];
+  readonly returns: Return[] = [];
   messages = 0;
   #activity: Activity;
   #foreign: ForeignShop;
   #clock: Clock;
+  #returning: Returning | undefined;
 
   constructor(
     shoppers: readonly Shopper[],
     activity: Activity,
     foreign: ForeignShop,
     clock: Clock,
+    returning?: Returning,
   ) {
-    this.visits = shoppers.map((shopper) => ({ shopper, deeds: [] }));
+    this.visits = shoppers.map((shopper) => ({ shopper, deeds: [], said: [] }));
     this.#activity = activity;
     this.#foreign = foreign;
     this.#clock = clock;
+    this.#returning = returning;
   }
 
   /** Runs until everybody is done, `untilAt`, or `signal` aborts. Rejects when a write fails. */
@@ -55,13 +85,42 @@ export class Shop {
   async #visit(visit: Visit, startAt: number, untilAt: number, signal: AbortSignal): Promise<void> {
     for (const act of visit.shopper.acts) {
       await this.#clock.sleep(Math.max(0, startAt + act.atMs - this.#clock.now()), signal);
+      if (signal.aborted || this.#clock.now() >= untilAt) return;
+      await this.#welcome(visit, act);
       const at = this.#clock.now();
-      if (signal.aborted || at >= untilAt) return;
       await (visit.shopper.foreign
         ? this.#foreign.act(visit.shopper, act, at)
-        : this.#act(visit.shopper, act, at, visit.deeds.length === 0));
+        : this.#act(visit, act, at));
       this.#note(visit, act, at);
     }
+  }
+
+  /** Whoever is back after a while finds the session as it was left. */
+  async #welcome({ shopper, deeds, said }: Visit, act: Act): Promise<void> {
+    const last = deeds.at(-1);
+    if (!last || !this.#returning || shopper.foreign || act.does === 'replies') return;
+    const { hotLifeMs, awayMs, windowMessages, resume } = this.#returning;
+    const at = this.#clock.now();
+    if (at - last.at < awayMs) return;
+    const { user } = shopper;
+    const from = await resume(user, at);
+    if (from === 'nothing' && at - last.at < hotLifeMs) return;
+    const knownAt = this.#clock.now();
+    const session = await this.#activity.readSession(user);
+    const messages = session?.messages.map(({ id }) => id) ?? [];
+    const cart = session?.cart ?? [];
+    const problems = [
+      ...(from === 'nothing' ? ['came back to nothing'] : []),
+      ...(isDeepStrictEqual(cart, last.cart) ? [] : ['came back to another cart']),
+      ...(isDeepStrictEqual(messages, said.slice(-windowMessages))
+        ? []
+        : ['came back to another conversation']),
+    ];
+    this.returns.push({
+      ...{ user, at, from, messages: messages.length, items: cart.length },
+      problem: problems.length > 0 ? problems.join(', ') : undefined,
+    });
+    deeds.push({ did: 'touched', at, knownAt, cart: last.cart });
   }
 
   #note({ deeds }: Visit, act: Act, at: number): void {
@@ -86,8 +145,9 @@ export class Shop {
     }
   }
 
-  async #act(shopper: Shopper, act: Act, at: number, first: boolean): Promise<void> {
+  async #act({ shopper, deeds, said }: Visit, act: Act, at: number): Promise<void> {
     const { user, channel, language, consents } = shopper;
+    const first = deeds.length === 0;
     const details = {
       at,
       channel,
@@ -96,10 +156,18 @@ export class Shop {
     };
     switch (act.does) {
       case 'says':
-        await this.#activity.appendMessage(user, { role: 'user', content: act.text }, details);
+        said.push(
+          await this.#activity.appendMessage(user, { role: 'user', content: act.text }, details),
+        );
         return;
       case 'replies':
-        await this.#activity.appendMessage(user, { role: 'assistant', content: act.text }, { at });
+        said.push(
+          await this.#activity.appendMessage(
+            user,
+            { role: 'assistant', content: act.text },
+            { at },
+          ),
+        );
         return;
       case 'views':
         await this.#activity.recordActivity(user, details);

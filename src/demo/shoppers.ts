@@ -30,13 +30,21 @@ export interface Timing {
   readonly stagesMs: readonly [number, number];
   /** Who comes back sooner after a due instant than this may be seen before the announcement is made. */
   readonly sureMs: number;
+  /** How long a session stays hot after the last activity; undefined: nobody brings it back. */
+  readonly hotLifeMs?: number;
 }
 
-/** In 20 seconds: stages of 3 s and 8 s, so that two announcements and a return fit. */
-export function timingFor(seconds: number): Timing {
+/**
+ * In 20 seconds: stages of 3 s and 8 s, so that two announcements and a return fit. A session stays hot for longer than
+ * those are away who come back after the first announcement, and shorter than those after the second: 7.5 s.
+ */
+export function timingFor(seconds: number): Required<Timing> {
   const spanMs = seconds * 1_000;
   const stagesMs = [Math.round(spanMs * 0.15), Math.round(spanMs * 0.4)] as const;
-  return { spanMs, stagesMs, sureMs: Math.min(1_500, (stagesMs[1] - stagesMs[0]) / 2) };
+  const sureMs = Math.min(1_500, (stagesMs[1] - stagesMs[0]) / 2);
+  const outMs = SURE_FACTOR * sureMs;
+  const hotLifeMs = Math.round((stagesMs[0] * (1 + LINGER) + stagesMs[1]) / 2 + outMs);
+  return { spanMs, stagesMs, sureMs, hotLifeMs };
 }
 
 export interface Crowd {
@@ -57,6 +65,12 @@ export function planShoppers({ seed, users, foreigners }: Crowd, timing: Timing)
 
 const FOREIGN_EVERY = 10;
 
+/** Who waits for an announcement waits so many times as long as it takes to be out for sure. */
+const SURE_FACTOR = 1.1;
+
+/** And then up to this share of the first threshold. */
+const LINGER = 0.2;
+
 const LANGUAGES = [
   { language: 'en', weight: 5 },
   { language: 'hi-Latn', weight: 3 },
@@ -68,7 +82,7 @@ const STORIES = [
   { weight: 17, foreign: true, tell: (story: Story) => story.chat() },
   { weight: 5, foreign: true, tell: (story: Story) => story.chat().add().empty() },
   { weight: 15, foreign: true, tell: (story: Story) => story.chat().add().order() },
-  { weight: 23, foreign: true, tell: (story: Story) => story.chat().add().untilAnnounced(1) },
+  { weight: 16, foreign: true, tell: (story: Story) => story.chat().add().untilAnnounced(1) },
   // After the first announcement:
   { weight: 11, foreign: true, tell: (story: Story) => story.fill().comeBack().order() },
   { weight: 5, foreign: true, tell: (story: Story) => story.fill().order() },
@@ -78,6 +92,8 @@ const STORIES = [
   { weight: 3, foreign: true, tell: (story: Story) => story.fill().empty() },
   // After the second:
   { weight: 4, foreign: true, tell: (story: Story) => story.add().untilAnnounced(1).order() },
+  // By then the session has sunk to warm; they go on where they stopped, and so does their conversation.
+  { weight: 7, foreign: false, sinks: true, tell: (story: Story) => story.fillAndGoOn() },
   // Buys, and fills another cart: two episodes of one user. Other programs leave no note of when an
   // item was added; a cart that they refill before anybody looks counts as left behind by the order.
   {
@@ -97,7 +113,8 @@ function planShopper(
   const user = `${random.pick(NAMES)}-${String(index + 1).padStart(3, '0')}`;
   const story = new Story(random, timing, language, user);
   let plot = random.weighted(STORIES);
-  while (foreign && !plot.foreign) plot = random.weighted(STORIES);
+  while ((foreign && !plot.foreign) || ('sinks' in plot && timing.hotLifeMs === undefined))
+    plot = random.weighted(STORIES);
   plot.tell(story);
   const arrivesMs = random.between(0, timing.spanMs - story.endsMs);
   return {
@@ -192,6 +209,11 @@ class Story {
     return this.chat().add().untilAnnounced(0);
   }
 
+  /** Comes back after the second announcement, and buys what was left and a little more. */
+  fillAndGoOn(): this {
+    return this.chat().add().untilAnnounced(1).comeBack().add().order();
+  }
+
   comeBack(): this {
     this.#says('returns');
     this.#atMs += this.#timing.stagesMs[0] * 0.35;
@@ -206,8 +228,8 @@ class Story {
       const text = this.#random.pick(PHRASES[this.#language].nudge);
       this.acts.push({ does: 'replies', text, atMs: this.#atMs + firstMs * 0.7 });
     }
-    const outMs = stagesMs[stage] + sureMs * 1.1;
-    this.#atMs += this.#random.between(outMs, outMs + firstMs * 0.2);
+    const outMs = stagesMs[stage] + sureMs * SURE_FACTOR;
+    this.#atMs += this.#random.between(outMs, outMs + firstMs * LINGER);
     return this;
   }
 

@@ -1,6 +1,7 @@
 import { type Expected, type Terms, compare, expectationOf } from './expectations.ts';
 import { type Heard, type Listener, percentile } from './listener.ts';
-import type { Shop, Visit } from './shop.ts';
+import type { Return, Shop, Visit } from './shop.ts';
+import { type Whereabouts, total, wrongWith } from './whereabouts.ts';
 
 /** What the demo tells a program. Durations of `stages` and `seconds` are seconds. */
 export interface DemoSummary {
@@ -23,6 +24,14 @@ export interface DemoSummary {
     readonly p95: number | null;
     readonly max: number | null;
   };
+  /** For how long a session stays hot after the last activity. */
+  readonly hot_life_seconds: number;
+  /** Sessions that were seen to leave Redis for warm. */
+  readonly sank: number;
+  /** Users who were back after that time, by where their session was found. */
+  readonly resumed: Readonly<Record<string, number>>;
+  /** Where the messages are at the end, of all whose messages have ids: those of the library. */
+  readonly kept: Whereabouts;
   /** Events that arrived more than once, under the same id. */
   readonly duplicates: number;
   readonly checks: Checks;
@@ -37,6 +46,10 @@ export interface Checks {
   readonly unexpected: number;
   /** Users who did something so close to a due instant that what should be heard of them is open. */
   readonly undecided: number;
+  /** Messages that are in no tier, twice in one, or were never said. */
+  readonly misplaced: number;
+  /** Users who came back and did not find what they had left. */
+  readonly bereft: number;
   /** What is wrong, at most a few lines of it. */
   readonly problems: readonly string[];
 }
@@ -51,11 +64,23 @@ export interface Given {
   readonly seconds: number;
   readonly redis: 'private' | 'given';
   readonly terms: Terms;
+  readonly hotLifeMs: number;
   /** What is due later counts neither as missing nor as unexpected. */
   readonly until: number;
 }
 
-export function summarise(shop: Shop, listener: Listener, given: Given): DemoSummary {
+/** What was seen of the tiers. */
+export interface TiersSeen {
+  readonly sunk: number;
+  readonly found: ReadonlyMap<string, Whereabouts>;
+}
+
+export function summarise(
+  shop: Shop,
+  listener: Listener,
+  { sunk, found }: TiersSeen,
+  given: Given,
+): DemoSummary {
   const came = shop.visits.filter(({ deeds }) => deeds.length > 0);
   const deeds = came.flatMap((visit) => visit.deeds);
   const { latenessMs, announced, cancelled } = listener;
@@ -77,10 +102,47 @@ export function summarise(shop: Shop, listener: Listener, given: Given): DemoSum
       p95: percentile(latenessMs, 0.95),
       max: percentile(latenessMs, 1),
     },
+    hot_life_seconds: given.hotLifeMs / 1_000,
+    sank: sunk,
+    resumed: Object.fromEntries(
+      [...Map.groupBy(shop.returns, ({ from }) => from)].map(([from, all]) => [from, all.length]),
+    ),
+    kept: total([...found.values()]),
     duplicates: listener.duplicates,
-    checks: check(shop.visits, listener.heard, given.terms, given.until),
+    checks: checked(
+      check(shop.visits, listener.heard, given.terms, given.until),
+      shop.returns,
+      found,
+    ),
   };
 }
+
+/** What was heard, and what the tiers hold. */
+function checked(
+  heard: HeardChecks,
+  returns: readonly Return[],
+  found: ReadonlyMap<string, Whereabouts>,
+): Checks {
+  const bereft = returns.filter(({ problem }) => problem !== undefined);
+  const { lost, repeated, unknown } = total([...found.values()]);
+  const problems = [
+    ...heard.problems,
+    ...bereft.map(({ user, problem = '' }) => `${user} ${problem}`),
+    ...[...found].flatMap(([user, one]) => {
+      const wrong = wrongWith(one);
+      return wrong === undefined ? [] : [`${user}: ${wrong}`];
+    }),
+  ];
+  return {
+    ...heard,
+    ok: problems.length === 0,
+    misplaced: lost + repeated + unknown,
+    bereft: bereft.length,
+    problems: problems.slice(0, PROBLEMS_SHOWN),
+  };
+}
+
+type HeardChecks = Omit<Checks, 'misplaced' | 'bereft'>;
 
 /** How many of the events that must come by `until` have not been heard yet. */
 export function outstanding(shop: Shop, listener: Listener, terms: Terms, until: number): number {
@@ -92,7 +154,7 @@ function check(
   heard: readonly Heard[],
   terms: Terms,
   until: number,
-): Checks {
+): HeardChecks {
   const heardOf = Map.groupBy(heard, ({ event }) => event.data.user);
   const expected: Expected[] = [];
   const problems: string[] = [];
@@ -127,7 +189,7 @@ function check(
     announcements_expected: announcements,
     cancellations_expected: expected.length - announcements,
     ...counts,
-    problems: problems.slice(0, PROBLEMS_SHOWN),
+    problems,
   };
 }
 
@@ -152,6 +214,8 @@ export function summaryLines(summary: DemoSummary): string[] {
       ? `${summary.foreign_sessions} of them in a shop that knows nothing of Rekindle, only of Redis`
       : 'all through the library: this Redis sends no keyspace notifications';
   const redis = summary.redis === 'private' ? 'a private Redis' : 'the Redis of REDIS_URL';
+  const { kept, resumed } = summary;
+  const backLate = Object.values(resumed).reduce((sum, count) => sum + count, 0);
   const repeats = summary.duplicates > 0 ? ` (${summary.duplicates} heard twice, same id)` : '';
   return [
     `${summary.seconds} seconds of a shop, on ${redis}:`,
@@ -160,6 +224,9 @@ export function summaryLines(summary: DemoSummary): string[] {
     `  shop        ${summary.messages} messages, ${summary.carts} carts, ${summary.orders} orders`,
     `  announced   ${summary.announced} quiet carts: ${announced.join(', ')}${repeats}`,
     `  cancelled   ${total} of them: ${cancelled.map(([why, n]) => `${n} ${REASONS[why] ?? why}`).join(', ')}`,
+    `  sank        ${summary.sank} sessions, from Redis to warm, ${summary.hot_life_seconds.toFixed(1)} s after their last activity`,
+    `  back        ${backLate} people after that, who went on where they had stopped`,
+    `  kept        ${kept.said} messages: ${kept.hot} in Redis, ${kept.warm} in warm, ${kept.both} in both`,
     `  lateness    half within ${late.p50 ?? '–'} ms, 95 % within ${late.p95 ?? '–'} ms, the last after ${late.max ?? '–'} ms`,
     `  checked     ${verdict(checks)}`,
     '',
@@ -171,5 +238,5 @@ export function summaryLines(summary: DemoSummary): string[] {
 function verdict(checks: Checks): string {
   if (!checks.ok) return `failed: ${checks.problems[0] ?? ''}`;
   const open = checks.undecided > 0 ? `; ${checks.undecided} people too close to call` : '';
-  return `every event that the shop’s own record calls for was heard, and nothing else${open}`;
+  return `every event that the shop’s own record calls for was heard, and nothing else; every message is there${open}`;
 }

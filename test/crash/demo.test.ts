@@ -21,6 +21,9 @@ interface Summary {
   readonly announced_by_stage: Record<string, number>;
   readonly cancelled: Record<string, number>;
   readonly lateness_ms: { readonly p50: number; readonly p95: number; readonly max: number };
+  readonly sank: number;
+  readonly resumed: Readonly<Record<string, number>>;
+  readonly kept: Readonly<Record<'said' | 'hot' | 'warm' | 'both', number>>;
   readonly duplicates: number;
   readonly seconds: number;
   readonly checks: { readonly ok: boolean; readonly announcements_expected: number };
@@ -39,16 +42,22 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('the demo announces what its people call for, says so as JSON, and leaves nothing behind', async () => {
+test('the demo announces what its people call for, loses no message, says so as JSON, and leaves nothing behind', async () => {
   const { code, stdout, stderr } = await ended(startDemo());
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const summary = JSON.parse(stdout) as Summary;
   expect(summary).toMatchObject({ seconds: 6, sessions: 40, foreign_sessions: 4, duplicates: 0 });
   expect(summary.checks).toMatchObject({ ok: true, missing: 0, unexpected: 0, problems: [] });
+  expect(summary.checks).toMatchObject({ misplaced: 0, bereft: 0 });
   expect(summary.checks.announcements_expected).toBeGreaterThan(0);
   expect(summary.announced).toBeGreaterThanOrEqual(summary.checks.announcements_expected);
   expect(Object.keys(summary.announced_by_stage)).toEqual(['0', '1']);
   expect(summary.cancelled['resumed']).toBeGreaterThan(0);
+  expect(summary.sank).toBeGreaterThan(0);
+  expect(summary.resumed['warm']).toBeGreaterThan(0);
+  const { said, hot, warm, both } = summary.kept;
+  expect(warm).toBeGreaterThan(0);
+  expect(hot + warm + both).toBe(said);
   const { p50, p95, max } = summary.lateness_ms;
   expect(p50).toBeGreaterThanOrEqual(0);
   expect(p95).toBeLessThanOrEqual(max);

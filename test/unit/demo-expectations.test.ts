@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type Terms, compare, expectationOf } from '../../src/demo/expectations.ts';
 import type { Deed } from '../../src/demo/shop.ts';
+import { timingFor } from '../../src/demo/shoppers.ts';
+import { locate, wrongWith } from '../../src/demo/whereabouts.ts';
 import type { Cart } from '../../src/model/cart.ts';
 import type { AnyEvent, CartAbandonedData, RescueCancelledData } from '../../src/model/event.ts';
 
@@ -92,6 +94,37 @@ describe('what was heard against what was expected', () => {
     expect(difference(alone, [], 5_000)).toBe('1 missing');
   });
 });
+
+describe('where the messages are', () => {
+  const said = ['1', '2', '3'];
+
+  test('each in hot, in warm or in both, and once in either, is right', () => {
+    const found = locate(said, ['2', '3'], ['1', '2']);
+    expect(found).toMatchObject({ said: 3, hot: 1, warm: 1, both: 1 });
+    expect(wrongWith(found)).toBeUndefined();
+    expect(wrongWith(locate([], [], []))).toBeUndefined();
+  });
+
+  test.each([
+    ['lost: 1', ['2'], ['1']],
+    ['repeated: 1', ['2', '3', '3'], ['1']],
+    ['repeated: 1', ['2', '3'], ['1', '1']],
+    ['unknown: 1', ['2', '3', '4'], ['1']],
+    ['lost: 3', [], []],
+  ])('%s is told', (wrong, hot, warm) => {
+    expect(wrongWith(locate(said, hot, warm))).toBe(`messages ${wrong}`);
+  });
+});
+
+test.each([5, 6, 10, 20, 60])(
+  'in %i seconds a session outlives a return after the first announcement, and none after the second',
+  (seconds) => {
+    const { stagesMs, sureMs, hotLifeMs } = timingFor(seconds);
+    const [first, second] = stagesMs;
+    expect(hotLifeMs).toBeGreaterThan(first * 1.2 + sureMs * 1.1 + first / 4);
+    expect(hotLifeMs).toBeLessThan(second + sureMs * 1.1 - first / 4);
+  },
+);
 
 function touch(at: number): Deed {
   return { did: 'touched', at, knownAt: at + 1, cart: CART };
