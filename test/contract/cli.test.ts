@@ -24,6 +24,8 @@ const COMMANDS = [
   'subscribe',
   'inspect',
   'reconcile',
+  'demote',
+  'erase',
   'quarantine',
   'doctor',
   'config',
@@ -43,7 +45,10 @@ describe('rekindle', () => {
     ['a setting that cannot be read', ['config', '--stages', 'soon']],
     ['no user', ['inspect']],
     ['an empty user', ['inspect', '']],
+    ['nobody to erase', ['erase']],
+    ['an impossible user to erase', ['erase', 'x'.repeat(513)]],
     ['reconcile without --once', ['reconcile']],
+    ['demote without --once', ['demote']],
     ['a file that is not there', ['backtest', '--events', 'nowhere.csv', '--idle', '10m']],
   ])('%s is wrong usage: 2, and says so on the standard error alone', (_what, args) => {
     const { status, stdout, stderr } = run(args);
@@ -56,6 +61,8 @@ describe('rekindle', () => {
     ['quarantine'],
     ['doctor'],
     ['reconcile', '--once'],
+    ['demote', '--once'],
+    ['erase', 'ann'],
     ['subscribe', '--json'],
   ])('%s without a Redis fails with 1, names the setting, and keeps the password', (...args) => {
     const { status, stdout, stderr } = run(args, { REDIS_URL: 'redis://me:geheim@127.0.0.1:1' });
@@ -157,6 +164,15 @@ describe('doctor', () => {
     const forgetful = ofBus(redis.url.replace('127.0.0.1', 'localhost'));
     expect(forgetful.findings).toContain(
       'warn event bus: nothing is persisted: a restart of Redis loses events that no subscriber has read, for good',
+    );
+  });
+
+  test('asks the queues’ own Redis what a restart would cost', () => {
+    const url = redis.url.replace('127.0.0.1', 'localhost');
+    const { stdout } = run(['doctor', '--json'], { REKINDLE_QUEUE_REDIS_URL: url });
+    const { findings } = JSON.parse(stdout) as { findings: { what: string }[] };
+    expect(findings.map(({ what }) => what)).toContain(
+      'job queues: nothing is persisted: a restart of Redis loses queued demotions, which are then made up to an hour late, and dead letters',
     );
   });
 

@@ -1,0 +1,277 @@
+import { type ChildProcess, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { DEMOTION } from '../../src/abandonment/demotion.ts';
+import { openHot, openJobs, openWarm, warmFile } from '../../src/compose.ts';
+import { type Config, loadConfig } from '../../src/config.ts';
+import { openRekindle } from '../../src/index.ts';
+import type { Jobs } from '../../src/ports/jobs.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { anEntry } from './warm.ts';
+import { testRedis } from '../support/redis-server.ts';
+
+/** A command takes a second to start where nothing else runs. */
+const PATIENT = { timeout: 60_000 };
+
+const fileOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const redis = testRedis();
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'rekindle-cli-'));
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const settings = (): Record<string, string> => ({
+  REDIS_URL: redis.url,
+  REKINDLE_DATA_DIR: folder,
+  REKINDLE_WINDOW: '3',
+  REKINDLE_HTTP: 'off',
+});
+const config = (): Config => loadConfig(settings());
+
+function run(args: readonly string[], env: Record<string, string> = {}): SpawnSyncReturns<string> {
+  return spawnSync(process.execPath, [fileOf('src/cli/main.ts'), ...args], {
+    encoding: 'utf8',
+    timeout: 30_000,
+    cwd: folder,
+    env: { PATH: process.env['PATH'], ...settings(), ...env },
+  });
+}
+
+function json(args: readonly string[]): { status: number | null; said: Record<string, unknown> } {
+  const { status, stdout } = run([...args, '--json']);
+  return { status, said: JSON.parse(stdout) as Record<string, unknown> };
+}
+
+/** Somebody says five words, two of which the window pushes out, and fills a cart. */
+async function converse(user: string): Promise<void> {
+  const rekindle = await openRekindle({ env: settings() });
+  try {
+    for (const id of ['1', '2', '3', '4', '5'])
+      await rekindle.appendMessage(user, { id, role: 'user', content: `secret ${id}` });
+    await rekindle.updateCart(user, [{ product_id: 'shirt', price: 20, quantity: 2 }]);
+  } finally {
+    await rekindle.close();
+  }
+}
+
+async function withJobs<T>(work: (jobs: Jobs) => Promise<T>): Promise<T> {
+  const jobs = await openJobs(config(), silentLogger);
+  try {
+    return await work(jobs);
+  } finally {
+    await jobs.stop(AbortSignal.abort());
+  }
+}
+
+const queue = (...users: string[]): Promise<void> => withJobs((jobs) => jobs.add(DEMOTION, users));
+
+/** Puts an entry into warm that no demotion understands. */
+async function spoilWarm(user: string): Promise<void> {
+  const hot = await openHot(config());
+  const warm = await openWarm(config(), hot.clock);
+  const entry = anEntry(user, 'spoilt', { memoryType: 'segment', stepNumber: 1 });
+  await warm.put(user, [{ entry }]);
+  await warm.close();
+  await hot.close();
+}
+
+describe('demote --once', PATIENT, () => {
+  test('takes to warm what is queued, and then finds nothing', async () => {
+    await converse('ann');
+    await queue('ann', 'nobody');
+    const nothing = { copied: 0, sunk: 0, nothing: 0, messages: 0, failed: 0, dead: 0 };
+    expect(json(['demote', '--once'])).toEqual({
+      status: 0,
+      said: { ...nothing, copied: 1, nothing: 1, messages: 5 },
+    });
+    expect(json(['demote', '--once'])).toEqual({ status: 0, said: nothing });
+    expect(run(['demote', '--once']).stdout).toBe(
+      '0 copied, 0 sunk, 0 found nothing, 0 messages; 0 failed, 0 dead\n',
+    );
+  });
+
+  test('fails with 1 when a demotion did, and takes the others', async () => {
+    await converse('ann');
+    await converse('bob');
+    await spoilWarm('ann');
+    await queue('ann', 'bob');
+    expect(json(['demote', '--once'])).toMatchObject({
+      status: 1,
+      said: { copied: 1, messages: 5, failed: 1, dead: 0 },
+    });
+  });
+
+  test('fails with 1 when there can be no warm tier, and says where', () => {
+    writeFileSync(join(folder, 'file'), '');
+    const dataDir = join(folder, 'file', 'data');
+    const { status, stdout, stderr } = run(['demote', '--once', '--data-dir', dataDir]);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toContain(dataDir);
+    const doctor = run(['doctor', '--data-dir', dataDir]);
+    expect(doctor.status).toBe(1);
+    expect(doctor.stdout).toMatch(/^refuse +data folder: .* may not be written to/m);
+  });
+});
+
+describe('inspect', PATIENT, () => {
+  test('shows every tier, and no word of what was said unless it is told to', async () => {
+    await converse('ann');
+    await queue('ann');
+    const { said: before } = json(['inspect', 'ann']);
+    expect(before).toMatchObject({
+      window: { count: 3, messages: [{ id: '3' }, { id: '4' }, { id: '5', role: 'user' }] },
+      overflow: { count: 2, messages: [{ id: '1' }, { id: '2' }] },
+      demotion: { job: 'waiting', dead: null },
+      erased_at: null,
+      warm: {
+        file: warmFile(config()),
+        problem: expect.stringContaining('no such file') as string,
+      },
+    });
+    expect(run(['demote', '--once']).status).toBe(0);
+    const { said } = json(['inspect', 'ann']);
+    expect(said).toMatchObject({
+      session: { cart: expect.stringContaining('shirt') as string },
+      window: { count: 3 },
+      overflow: { count: 0 },
+      demotion: { job: null, dead: null },
+      warm: {
+        entries: 2,
+        segments: 1,
+        sessions: [{ ours: true, messages: 5, cart: { items: 1, value: 40 } }],
+      },
+    });
+    expect(said['warm']).toMatchObject({
+      messages: ['1', '2', '3', '4', '5'].map((id) => ({ id, role: 'user' })),
+    });
+    const { stdout } = run(['inspect', 'ann']);
+    expect(stdout).toMatch(/^window +3 messages$/m);
+    expect(stdout).toMatch(/^warm\.messages +5 messages in 1 segment$/m);
+    expect(stdout).toMatch(/^warm\.session\.\S+ +5 messages, cart of 1 worth 40, hash \S+$/m);
+    expect(stdout + JSON.stringify(said)).not.toContain('secret');
+    expect(run(['inspect', 'ann', '--text']).stdout).toMatch(/^warm +\S+ +user +secret 1$/m);
+    expect(JSON.stringify(json(['inspect', 'ann', '--text']).said)).toContain('secret 5');
+  });
+
+  test('says what is wrong with warm, and shows the rest', async () => {
+    await converse('ann');
+    writeFileSync(warmFile(config()), 'once upon a time '.repeat(500));
+    const { status, said } = json(['inspect', 'ann']);
+    expect(status).toBe(0);
+    expect(said).toMatchObject({
+      window: { count: 3 },
+      warm: { problem: expect.stringContaining('damaged') as string },
+    });
+  });
+});
+
+describe('erase', PATIENT, () => {
+  test('reports place by place what it removed, and then finds nothing', async () => {
+    await converse('ann');
+    await queue('ann');
+    expect(run(['demote', '--once']).status).toBe(0);
+    await queue('ann');
+    const first = json(['erase', 'ann']);
+    expect(first).toMatchObject({
+      status: 0,
+      said: {
+        user: 'ann',
+        erased_at: expect.any(String) as string,
+        removed: { warm: 2, 'hot session': 1, 'hot messages': 3, 'demotion jobs': 1 },
+      },
+    });
+    const { said: shown } = json(['inspect', 'ann']);
+    expect(shown).toMatchObject({ session: null, erased_at: first.said['erased_at'] });
+    for (const { said } of [first, json(['erase', 'ann'])]) {
+      const { removed, remains } = said as Record<'removed' | 'remains', Record<string, number>>;
+      expect(Object.values(remains).every((count) => count === 0)).toBe(true);
+      expect(Object.keys(remains)).toEqual(Object.keys(removed));
+    }
+    expect(run(['erase', 'ann']).stdout).toMatch(/^warm +0 +0$[^]*a second scan found nothing\n$/m);
+  });
+
+  test('of somebody unknown finds nothing, and that is fine', () => {
+    const { status, said } = json(['erase', 'nobody']);
+    expect(status).toBe(0);
+    expect(Object.values(said['removed'] as object).every((count) => count === 0)).toBe(true);
+  });
+});
+
+describe('a warm tier that cannot be used', PATIENT, () => {
+  test.each([
+    [
+      'damaged',
+      async () => writeFile(warmFile(config()), 'once upon a time '.repeat(500)),
+      'damaged',
+    ],
+    [
+      'of a newer version',
+      async () => {
+        const hot = await openHot(config());
+        await (await openWarm(config(), hot.clock)).close();
+        await hot.close();
+        const newer = new DatabaseSync(warmFile(config()));
+        newer.exec('PRAGMA user_version = 99');
+        newer.close();
+      },
+      'newer Rekindle',
+    ],
+  ])('because it is %s stops the daemon at its start, and doctor says so', async (_, make, why) => {
+    await make();
+    for (const worker of [[fileOf('src/cli/main.ts'), 'daemon'], [fileOf('workers/demoter.ts')]]) {
+      const { status, stdout, stderr } = spawnSync(process.execPath, worker, {
+        encoding: 'utf8',
+        timeout: 30_000,
+        env: { PATH: process.env['PATH'], ...settings(), LOG_LEVEL: 'error' },
+      });
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+      expect(stderr).toContain(why);
+      expect(stderr).toContain(warmFile(config()));
+    }
+    const { status, stdout } = run(['doctor']);
+    expect(status).toBe(1);
+    expect(stdout).toMatch(new RegExp(`^refuse +warm tier: .*${why}`, 'm'));
+  });
+});
+
+test('the demoter works alone, and stops in good order at SIGTERM', PATIENT, async () => {
+  await converse('ann');
+  await queue('ann');
+  const demoter = spawn(process.execPath, [fileOf('workers/demoter.ts')], {
+    env: { PATH: process.env['PATH'], ...settings() },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const log = text(demoter.stderr);
+  const ended = once(demoter, 'exit');
+  try {
+    await expect
+      .poll(() => withJobs((jobs) => jobs.inspect(DEMOTION, 'ann')), { timeout: 20_000 })
+      .toEqual({ state: undefined, dead: undefined });
+    await running(demoter);
+  } finally {
+    demoter.kill('SIGTERM');
+  }
+  expect(await ended).toEqual([0, null]);
+  expect(await log).toContain('"msg":"stopped"');
+  expect(json(['inspect', 'ann']).said).toMatchObject({ warm: { segments: 1 } });
+  // Nobody looks: that is the watcher's.
+  expect(await redis.client().exists('rekindle:ledger:ann')).toBe(0);
+});
+
+/** A moment for the signals to be listened to. */
+async function running(process: ChildProcess): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(process.exitCode).toBeNull();
+}
