@@ -20,6 +20,12 @@ COPY package.json ./
 COPY schemas schemas
 COPY --from=packages /app/node_modules node_modules
 COPY --from=build /app/dist dist
+# The warm tier: the only place that is written to. Mount a volume there that outlives the container.
+RUN install -d -o 1000 -g 1000 /var/lib/rekindle
+ENV REKINDLE_DATA_DIR=/var/lib/rekindle
+# What SQLite puts aside for a moment: elsewhere the file system may be read-only.
+ENV SQLITE_TMPDIR=/var/lib/rekindle
+VOLUME /var/lib/rekindle
 # The user `node` of the base image; by number, so that Kubernetes can tell that it is not root.
 USER 1000
 # Only inside the container; whoever publishes the port sets REKINDLE_HTTP=0.0.0.0:8787.

@@ -2,7 +2,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { NOTIFY_FLAGS } from '../../src/adapters/hot/redis/interrogate.ts';
 import { loadConfig, settingsTable } from '../../src/config.ts';
 import { Health } from '../../src/runtime/health.ts';
@@ -14,9 +14,17 @@ interface Compose {
     readonly redis: { readonly command: readonly string[]; readonly ports: readonly string[] };
     readonly daemon: {
       readonly environment: Readonly<Record<string, string>>;
+      readonly volumes: readonly string[];
       readonly ports: readonly string[];
+      readonly read_only: boolean;
     };
   };
+  readonly volumes: Readonly<Record<string, unknown>>;
+}
+
+interface Claim {
+  readonly metadata: { readonly name: string };
+  readonly spec: { readonly accessModes: readonly string[] };
 }
 
 interface ConfigMap {
@@ -33,14 +41,24 @@ interface Labelled {
 }
 
 interface Deployment {
+  readonly metadata: { readonly name: string };
   readonly spec: {
+    readonly replicas: number;
+    readonly strategy?: { readonly type: string };
     readonly selector: Labelled;
     readonly template: {
       readonly metadata: {
         readonly labels: Readonly<Record<string, string>>;
         readonly annotations: Readonly<Record<string, string>>;
       };
-      readonly spec: { readonly containers: readonly [Container] };
+      readonly spec: {
+        readonly securityContext: Readonly<Record<string, unknown>>;
+        readonly volumes?: readonly {
+          readonly name: string;
+          readonly persistentVolumeClaim: { readonly claimName: string };
+        }[];
+        readonly containers: readonly [Container];
+      };
     };
   };
 }
@@ -51,6 +69,9 @@ interface Container {
   readonly envFrom: readonly { readonly configMapRef: { readonly name: string } }[];
   readonly env: readonly { readonly name: string; readonly valueFrom: object }[];
   readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly resources: object;
+  readonly securityContext: object;
   readonly startupProbe: Probe;
   readonly livenessProbe: Probe;
   readonly readinessProbe: Probe;
@@ -61,17 +82,35 @@ const read = (file: string): string => readFileSync(new URL(file, ROOT), 'utf8')
 const yaml = (file: string): unknown => parse(read(file));
 const json = (file: string): unknown => JSON.parse(read(file));
 
-const { redis, daemon } = (yaml('docker-compose.yml') as Compose).services;
+const compose = yaml('docker-compose.yml') as Compose;
+const { redis, daemon } = compose.services;
 const configMap = yaml('k8s/configmap.yaml') as ConfigMap;
-const deployment = yaml('k8s/watcher.yaml') as Deployment;
-const { metadata, spec } = deployment.spec.template;
-const [container] = spec.containers;
+const watcher = yaml('k8s/watcher.yaml') as Deployment;
+const [claim, demoter] = parseAllDocuments(read('k8s/demoter.yaml')).map((document) => {
+  const value: unknown = document.toJS();
+  return value;
+}) as [Claim, Deployment];
+const workers = [watcher, demoter].map((deployment) => {
+  const { metadata, spec } = deployment.spec.template;
+  return {
+    name: deployment.metadata.name,
+    deployment,
+    metadata,
+    spec,
+    container: spec.containers[0],
+  };
+});
 const dockerfile = read('Dockerfile')
   .replaceAll(/\\\n\s*/g, ' ')
   .split('\n');
 const manifest = json('package.json') as {
   readonly version: string;
-  readonly scripts: { readonly build: string; readonly start: string; readonly watcher: string };
+  readonly scripts: {
+    readonly build: string;
+    readonly start: string;
+    readonly watcher: string;
+    readonly demoter: string;
+  };
   readonly devDependencies: { readonly node: string };
 };
 
@@ -81,19 +120,22 @@ const instructions = (name: string): string[] =>
     .filter((line) => line.startsWith(`${name} `))
     .map((line) => line.slice(name.length + 1));
 
-/** Settings of ours: those of Node stand beside them. */
-function withoutNode(env: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('NODE_')));
+/** Settings of ours: those of Node and SQLite stand beside them. */
+function withoutOthers(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^(NODE|SQLITE)_/.test(name)));
 }
 
 describe('settings', () => {
   const given = {
-    'docker-compose.yml': withoutNode(daemon.environment),
+    'docker-compose.yml': withoutOthers(daemon.environment),
     'k8s/configmap.yaml': configMap.data,
-    'k8s/watcher.yaml': Object.fromEntries(
-      container.env.map(({ name }) => [name, 'redis://example:6379']),
+    ...Object.fromEntries(
+      workers.map(({ name, container }) => [
+        name,
+        Object.fromEntries(container.env.map((one) => [one.name, 'redis://example:6379'])),
+      ]),
     ),
-    Dockerfile: withoutNode(
+    Dockerfile: withoutOthers(
       Object.fromEntries(instructions('ENV').map((text) => text.split('=', 2) as [string, string])),
     ),
   };
@@ -109,16 +151,16 @@ describe('settings', () => {
     expect(flags).toMatch(/^--max-semi-space-size=\d+ --max-old-space-size=\d+$/);
     expect(manifest.scripts.start).toContain(` ${flags} src/cli/main.ts daemon`);
     expect(manifest.scripts.watcher).toContain(` ${flags} workers/watcher.ts`);
+    expect(manifest.scripts.demoter).toContain(` ${flags} workers/demoter.ts`);
     expect(read('docs/operations.md')).toContain(`\`${flags}\``);
   });
 
   test('with secrets come from a secret of the cluster', () => {
-    expect(container.env).toEqual([
-      {
-        name: 'REDIS_URL',
-        valueFrom: { secretKeyRef: { name: expect.any(String) as string, key: 'url' } },
-      },
-    ]);
+    for (const { container } of workers) {
+      expect(container.env).toEqual([
+        { name: 'REDIS_URL', valueFrom: { secretKeyRef: { name: 'rekindle-redis', key: 'url' } } },
+      ]);
+    }
     expect(Object.keys(configMap.data).filter((name) => /URL|PASSWORD/.test(name))).toEqual([]);
   });
 });
@@ -140,12 +182,14 @@ describe('the port', () => {
 
   test('is the same wherever it is named', () => {
     expect(loadConfig({}).http?.port).toBe(port);
-    expect(loadConfig(withoutNode(daemon.environment)).http).toEqual({ host: '0.0.0.0', port });
+    expect(loadConfig(withoutOthers(daemon.environment)).http).toEqual({ host: '0.0.0.0', port });
     expect(loadConfig(configMap.data).http).toEqual({ host: '0.0.0.0', port });
     expect(instructions('EXPOSE')).toEqual([String(port)]);
     expect(instructions('HEALTHCHECK').join()).toContain(`http://127.0.0.1:${port}/live`);
-    expect(container.ports).toEqual([{ name: 'http', containerPort: port }]);
-    expect(metadata.annotations['prometheus.io/port']).toBe(String(port));
+    for (const { container, metadata } of workers) {
+      expect(container.ports).toEqual([{ name: 'http', containerPort: port }]);
+      expect(metadata.annotations['prometheus.io/port']).toBe(String(port));
+    }
   });
 
   test('is published on loopback alone', () => {
@@ -155,9 +199,12 @@ describe('the port', () => {
 });
 
 test('probes and scrapes ask for paths that the daemon serves', async () => {
-  const { startupProbe, livenessProbe, readinessProbe } = container;
-  const probes = [startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet);
-  expect(probes.map((probe) => probe.port)).toEqual(['http', 'http', 'http']);
+  const probes = workers.flatMap(({ container }) =>
+    [container.startupProbe, container.livenessProbe, container.readinessProbe].map(
+      ({ httpGet }) => httpGet,
+    ),
+  );
+  expect(new Set(probes.map((probe) => probe.port))).toEqual(new Set(['http']));
   const server = new HttpServer({
     address: { host: '127.0.0.1', port: 0 },
     setting: 'none',
@@ -168,7 +215,7 @@ test('probes and scrapes ask for paths that the daemon serves', async () => {
   try {
     for (const path of [
       ...probes.map((probe) => probe.path),
-      metadata.annotations['prometheus.io/path'],
+      ...workers.map(({ metadata }) => metadata.annotations['prometheus.io/path']),
     ]) {
       expect((await fetch(new URL(path!, server.url))).status, path).toBe(200);
     }
@@ -200,7 +247,10 @@ describe('the image', () => {
       read('tsconfig.build.json').replaceAll(/^\s*\/\/.*$/gm, ''),
     ) as { compilerOptions: Record<string, string>; include: string[] };
     expect(compilerOptions).toMatchObject({ rootDir: '.', outDir: 'dist' });
-    const programs = [JSON.parse(instructions('ENTRYPOINT')[0]!) as string[], container.command];
+    const programs = [
+      JSON.parse(instructions('ENTRYPOINT')[0]!) as string[],
+      ...workers.map(({ container }) => container.command),
+    ];
     for (const [node, program = ''] of programs) {
       expect(node).toBe('node');
       const [, folder, rest] = /^dist\/(\w+)\/(.+)\.js$/.exec(program) ?? [];
@@ -225,10 +275,51 @@ test('the parts of k8s/ find each other', () => {
   };
   const files = globSync('*.yaml', { cwd: new URL('k8s/', ROOT) });
   expect([...resources, 'kustomization.yaml'].sort()).toEqual(files.sort());
-  expect(images).toMatchObject([{ name: container.image, newTag: manifest.version }]);
-  expect(container.envFrom).toEqual([{ configMapRef: { name: configMap.metadata.name } }]);
-  const disruption = yaml('k8s/disruption.yaml') as { spec: { selector: Labelled } };
-  for (const { matchLabels } of [deployment.spec.selector, disruption.spec.selector]) {
-    expect(metadata.labels).toMatchObject(matchLabels);
+  for (const { container, deployment, metadata } of workers) {
+    expect(images).toMatchObject([{ name: container.image, newTag: manifest.version }]);
+    expect(container.envFrom).toEqual([{ configMapRef: { name: configMap.metadata.name } }]);
+    expect(metadata.labels).toMatchObject(deployment.spec.selector.matchLabels);
   }
+  const disruption = yaml('k8s/disruption.yaml') as { spec: { selector: Labelled } };
+  expect(watcher.spec.template.metadata.labels).toMatchObject(disruption.spec.selector.matchLabels);
+  expect(demoter.spec.template.metadata.labels).not.toMatchObject(
+    disruption.spec.selector.matchLabels,
+  );
+});
+
+describe('the warm tier', () => {
+  const [dataDir] = instructions('VOLUME');
+
+  test('lies on a volume of its own that the user of the container may write to', () => {
+    expect(instructions('RUN').join()).toContain(`install -d -o 1000 -g 1000 ${dataDir}`);
+    expect(instructions('USER')).toEqual(['1000']);
+    expect(instructions('ENV')).toContain(`REKINDLE_DATA_DIR=${dataDir}`);
+    expect(instructions('ENV')).toContain(`SQLITE_TMPDIR=${dataDir}`);
+    const names = daemon.volumes.map((volume) => volume.split(':'));
+    expect(names).toEqual([['data', dataDir]]);
+    expect(Object.keys(compose.volumes)).toContain('data');
+    expect(daemon.environment['REKINDLE_DATA_DIR']).toBe(dataDir);
+    expect(daemon.read_only).toBe(true);
+  });
+
+  test('is one pod’s of the cluster, and the watchers write nothing', () => {
+    expect(configMap.data['REKINDLE_DATA_DIR']).toBe(dataDir);
+    const { spec, container } = workers[1]!;
+    expect(spec.volumes).toEqual([
+      { name: 'data', persistentVolumeClaim: { claimName: claim.metadata.name } },
+    ]);
+    expect(container.volumeMounts).toEqual([{ name: 'data', mountPath: dataDir }]);
+    expect(claim.spec.accessModes).toEqual(['ReadWriteOnce']);
+    expect(demoter.spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
+    expect(workers[0]!.container.volumeMounts).toBeUndefined();
+  });
+
+  test('is worked on with no more rights than the watchers have', () => {
+    const [ours, theirs] = [workers[1]!, workers[0]!];
+    expect(ours.container.securityContext).toEqual(theirs.container.securityContext);
+    expect(ours.container.resources).toEqual(theirs.container.resources);
+    const { fsGroup, fsGroupChangePolicy: _how, ...rest } = ours.spec.securityContext;
+    expect(rest).toEqual(theirs.spec.securityContext);
+    expect(fsGroup).toBe(rest['runAsGroup']);
+  });
 });
