@@ -168,6 +168,8 @@ function run(code: string): Running {
     PATH: [folder, join(ROOT, 'node_modules/.bin'), process.env['PATH']].join(delimiter),
     REDIS_URL: redis.url,
     REKINDLE_HTTP: `127.0.0.1:${httpPort}`,
+    // `npm start` runs in the checkout, the rest does not.
+    REKINDLE_DATA_DIR: join(folder, 'data'),
   };
   const cwd = /^npm /m.test(code) ? ROOT : folder;
   const child = spawn('bash', ['-euo', 'pipefail', '-c', `${GUARD}\n${text}`], {
