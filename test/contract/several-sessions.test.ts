@@ -126,6 +126,12 @@ describe('a user who comes back', () => {
     expect(await world.promoter.latestOf('bob')).toBeUndefined();
   });
 
+  test('after an erasure finds nothing, under whatever name', async () => {
+    await world.records.entomb('ann', world.now);
+    await expect(world.promoter.resume(ref(ANN_2), world.now)).rejects.toThrow(UserErasedError);
+    expect(await world.records.snapshot(ref(ANN_1))).toMatchObject({ erasedAt: world.now });
+  });
+
   test('with a session of a new name begins anew', async () => {
     const named = { user: 'ann', session: 's3' };
     expect(await world.promoter.resume(ref(named), world.now)).toBe('nothing');
