@@ -34,7 +34,7 @@ export interface Restoration {
   readonly at: number;
   /** The fields as they stood, without those that tell of activity and of the window. */
   readonly fields: Readonly<Record<string, string>>;
-  /** What the library had noted of the cart: `opened;added;digest`. */
+  /** What the library had noted of the cart: `opened;added;digest`. Where no field is brought back, the epoch of what is taken up. */
   readonly marks: string;
   /** What was said last, oldest first, as the texts that stood in the list. */
   readonly messages: readonly string[];

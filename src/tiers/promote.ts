@@ -82,22 +82,26 @@ export class Promoter {
     const name = records.names.nameOf(ref);
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
       const snapshot = await records.snapshot(ref);
-      const stands = this.#isOver(snapshot, at);
-      const back = stands ? NOTHING : await this.#latest(name, snapshot);
+      const standing = this.#over(snapshot, at);
+      const back =
+        standing === undefined
+          ? await this.#latest(name, snapshot)
+          : { ...NOTHING, marks: String(standing) };
       if (!back) return 'nothing';
       const outcome = await records.restore({ user: ref, at, ...back });
       if (outcome === 'erased') throw new UserErasedError();
-      if (outcome === 'restored') return stands ? 'hot' : 'warm';
+      if (outcome === 'restored') return standing === undefined ? 'warm' : 'hot';
       // What was said in between goes to warm first, and what was to be taken up is gone there.
       await this.#demoter.demote(ref);
     }
     throw new Error('the session changed again and again while it was brought back');
   }
 
-  /** Over for readers, or ended, and not demoted yet: nothing has to be brought to it. */
-  #isOver({ fields, ledger: { ledger } }: Snapshot, now: number): boolean {
+  /** The epoch of one that is over for readers, or ended, and not demoted yet: nothing has to be brought to it. */
+  #over({ fields, ledger: { ledger } }: Snapshot, now: number): number | undefined {
     const endsAt = fields && endOfSession(fields, ledger, this.#settings.hotTtlMs);
-    return endsAt !== undefined && endsAt <= now;
+    if (endsAt === undefined || endsAt > now) return undefined;
+    return parseOwnMarks(fields?.['rekindle'])?.epoch;
   }
 
   /** The latest session in warm, unless it is the one in hot or has been brought back to it. */
@@ -146,7 +150,7 @@ interface Back {
 }
 
 /** What still stands is taken up as it is. */
-const NOTHING: Back = { fields: {}, marks: '', messages: [], latestAt: Number.MAX_SAFE_INTEGER };
+const NOTHING = { fields: {}, messages: [], latestAt: Number.MAX_SAFE_INTEGER };
 
 function fieldsOf({ fields, epoch }: Header): Record<string, string> {
   const kept = Object.entries(fields).filter(([name]) => !OF_THE_SESSION.has(name));

@@ -3,9 +3,9 @@
 -- KEYS  1 agenda, 2 tombstones, 3 session, 4 messages, 5 overflow
 -- ARGV  1 user, 2 instant in ms, 3 the instant as text, 4 TTL in ms, 5 window, 6 latest instant of what is brought back,
 --       7 the cart's marks (opened;added;digest), 8 owner of the session, 9 number n of fields, then n × (name, value), then
---       messages, oldest first; no field: what still stands is taken up
--- Returns RESTORED, ERASED, or BUSY: the overflow has to be taken to warm first, for it was said in between, or nothing
--- stands any more.
+--       messages, oldest first; no field: what still stands is taken up, and 7 is the epoch of that
+-- Returns RESTORED, ERASED, or BUSY: the overflow has to be taken to warm first, for it was said in between, or what was
+-- to be taken up does not stand any more.
 -- Guarantee: a session that was begun meanwhile keeps all that it has; it is given the fields that it lacks, and in front
 -- of its window the messages that are not in it, as far as there is room. A session that others wrote keeps its TTL.
 --@include instants.lua
@@ -24,14 +24,14 @@ if erasedAt and erasedAt >= tonumber(ARGV[6]) then return ERASED end
 if count > 0 and call('EXISTS', overflow) == 1 then return BUSY end
 
 local begun = call('EXISTS', session) == 1
-if not begun and count == 0 then return BUSY end
 local epoch, ended, cart = (call('HGET', session, 'rekindle') or ''):match('^(%d+);(%d+);(.*)$')
+if count == 0 and epoch ~= ARGV[7] then return BUSY end
 if ended and ended ~= '0' then epoch = atText end
 local foreign = begun and not epoch
-local lacksCart = call('HEXISTS', session, 'cart') == 0
+local marksOfCart = count > 0 and call('HEXISTS', session, 'cart') == 0 and ARGV[7] or cart
 for i = 10, 9 + 2 * count, 2 do call('HSETNX', session, ARGV[i], ARGV[i + 1]) end
 if not foreign then
-  local marks = string.format('%s;0;%s', epoch or atText, lacksCart and ARGV[7] or cart)
+  local marks = string.format('%s;0;%s', epoch or atText, marksOfCart)
   call('HSET', session, 'rekindle', marks)
   local last = toMs(call('HGET', session, 'last_activity'))
   local now = tonumber(atText)
