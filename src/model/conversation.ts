@@ -1,9 +1,9 @@
 /**
  * How a session stands in the warm tier: one header, and the messages in segments.
  *
- *   session/<epoch>            header: the fields, and how many messages stand in its segments, under which hash
- *   segment/<number>           at most SEGMENT_MESSAGES messages as they were said; numbers go on over all sessions
- *                              of a user, so that the latest segment ends with what was said last
+ *   session/<epoch>    header: the fields, and how many messages stand in its segments, under which hash
+ *   segment/<number>   at most SEGMENT_MESSAGES messages as they were said, of one session; numbers go on over all sessions
+ *                      of a user, so that the latest segment ends with what was said last
  *
  * Whoever appends fills the latest segment up, under its version, or seals it and makes the next one: so of two who append
  * at once only one can, whichever sessions they have seen.

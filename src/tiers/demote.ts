@@ -197,6 +197,9 @@ export class Demoter {
     const cart = parseCart(fields['cart']);
     const about = aboutOf(fields, 'problem' in cart ? [] : cart.items);
 
+    if (last && last.segment.epoch !== epoch && !last.segment.sealed) {
+      if ((await this.#leave(name, last.segment, now)) === CHANGED) return CHANGED;
+    }
     const segments = appended(name, epoch, last?.segment, fresh);
     const writes = segments.map((segment) =>
       segment.number === last?.segment.number
@@ -216,6 +219,37 @@ export class Demoter {
       written.push(...taken);
     }
     return (await this.#stand(name.user, written)) ? undefined : CHANGED;
+  }
+
+  /** Tells of a session that is followed by another, where a demoter has died between its segments and its header. */
+  async #leave(
+    name: SessionName,
+    segment: Segment,
+    now: number,
+  ): Promise<undefined | typeof CHANGED> {
+    const { epoch, number, before, messages } = segment;
+    const standing = await this.#headerOf(name, epoch);
+    const total = before + messages.length;
+    const chain = chainOf(segment);
+    if (standing?.header.messages === total && standing.header.chain === chain) return undefined;
+    // What its fields were, nobody knows any more.
+    const { fields = {}, ours = true, latestAt = 0, expiresAt } = standing?.header ?? {};
+    const said = messages.map(({ at }) => Math.min(at ?? now, now));
+    const header: Header = {
+      ...name,
+      epoch,
+      fields,
+      ours,
+      lastSegment: number,
+      messages: total,
+      chain,
+      latestAt: Math.max(latestAt, ...said),
+      expiresAt,
+    };
+    const cart = parseCart(fields['cart']);
+    const about = aboutOf(fields, 'problem' in cart ? [] : cart.items);
+    const write = this.#writeOf(headerEntry(header, about, now), standing?.stored, now);
+    return (await this.#put(name.user, [write])) === CHANGED ? CHANGED : undefined;
   }
 
   /** What stands is merged: what it has been recalled stays with it. */
