@@ -23,7 +23,7 @@ export class TierWorld extends LookWorld implements AsyncDisposable {
   readonly promoter: Promoter;
 
   constructor(
-    redis: TestRedis,
+    redis: Pick<TestRedis, 'client' | 'prefix'>,
     { window = 3, file = ':memory:', template = HOT_DEFAULTS.template } = {},
   ) {
     const client = redis.client();
