@@ -178,19 +178,21 @@ function named(session: string | undefined): string {
 
 /**
  * Lays messages out behind the last segment: it is filled up if it is of this session, else sealed; then others follow.
+ * @param lastNumber of the last that stands, which may be one that must not be known any more
  * @returns the segments to write, in their order, to be written together or in turn
  */
 export function appended(
   name: SessionName,
   epoch: number,
   last: Segment | undefined,
+  lastNumber: number,
   messages: readonly Said[],
 ): Segment[] {
   if (messages.length === 0) return [];
   const segments: Segment[] = [];
   let current = last?.epoch === epoch && !last.sealed ? last : undefined;
   let bytes = current ? bytesOf(current.messages) : 0;
-  let number = last?.number ?? 0;
+  let number = lastNumber;
   for (const one of messages) {
     const size = Buffer.byteLength(one.raw);
     const room =

@@ -88,14 +88,12 @@ export interface SessionRecords {
    */
   sessionsOf(owner: string): Promise<readonly string[]>;
 
-  /** Notes that an owner is erased: from now on nothing older is written. A later instant wins. */
-  entomb(owner: string, erasedAt: number): Promise<void>;
-
   /**
    * Removes what the hot tier holds of a session: hash, window, overflow, ledger, agenda, quarantine, and the owner's opt-out,
-   * which stays, unnamed.
+   * which stays, unnamed; and in the same moment notes that the owner is erased: from now on nothing older is written. A
+   * later instant wins.
    */
-  erase(user: string): Promise<Erased>;
+  erase(user: string, erasedAt: number): Promise<Erased>;
 
   /** What `erase` would find. */
   remains(user: string): Promise<Erased>;

@@ -80,11 +80,28 @@ const BATCH_BYTES = 1024 * 1024;
 /** A longer text is no attribute that anybody asks for. */
 const ATTRIBUTE_MAX = 256;
 
+interface StoredSegment {
+  readonly segment: Segment;
+  readonly stored: StoredEntry;
+}
+
 /** What warm knows of a conversation: its end. */
 interface Tail {
-  readonly last: { readonly segment: Segment; readonly stored: StoredEntry } | undefined;
+  readonly last: StoredSegment | undefined;
+  /** Of the last that stands, also if it was erased. */
+  readonly lastNumber: number;
   /** Identities, oldest first. */
   readonly known: readonly string[];
+}
+
+/** What is older than an erasure stands there only until that comes to warm. */
+function tailOf(segments: readonly StoredSegment[], erasedAt: number): Tail {
+  const kept = segments.filter(({ stored }) => stored.entry.timestamp > erasedAt);
+  return {
+    last: kept.at(-1),
+    lastNumber: segments.at(-1)?.segment.number ?? 0,
+    known: kept.flatMap(({ segment }) => segment.messages.map(({ identity }) => identity)),
+  };
 }
 
 /** Something was changed by somebody else: begin anew. */
@@ -118,19 +135,22 @@ export class Demoter {
   /** One snapshot, taken to warm. */
   async #step(ref: string, name: SessionName): Promise<Step | typeof CHANGED> {
     const { records, clock } = this.#ports;
-    const tail = await this.#tail(name, SEGMENT_MESSAGES);
+    const read = await this.#tail(name, SEGMENT_MESSAGES);
+    // Before the snapshot: nothing that an erasure removes later is given an instant after it.
+    const begunAt = clock.now();
     const snapshot = await this.#gather(ref);
     if (snapshot === CHANGED) return CHANGED;
     const { fields, leftMs, erasedAt = -Infinity } = snapshot;
+    // With the tombstone went all that hot held: what stands there has come since.
+    const now = Math.max(begunAt, erasedAt + 1);
     const seen = [...snapshot.overflow, ...snapshot.window];
     if (!fields && seen.length === 0)
       return { messages: 0, outcome: 'nothing', leftMs: undefined, more: false };
-    const { known, last } =
-      seen.length > tail.known.length ? await this.#tail(name, seen.length) : tail;
-    if (last?.stored.version !== tail.last?.stored.version) return CHANGED;
-    const now = clock.now();
-    const fresh = unknownOf(known, seen).filter(({ at }) => (at ?? now) > erasedAt);
-    if ((await this.#write(name, snapshot, last, fresh, now)) === CHANGED) return CHANGED;
+    const whole = seen.length > SEGMENT_MESSAGES ? await this.#tail(name, seen.length) : read;
+    if (whole.at(-1)?.stored.version !== read.at(-1)?.stored.version) return CHANGED;
+    const tail = tailOf(whole, erasedAt);
+    const fresh = unknownOf(tail.known, seen).filter(({ at }) => (at ?? now) > erasedAt);
+    if ((await this.#write(name, snapshot, tail, fresh, now)) === CHANGED) return CHANGED;
 
     const step = { messages: fresh.length, outcome: 'copied', leftMs, more: false } as const;
     if (await this.#sink(snapshot)) return { ...step, outcome: 'sunk' };
@@ -160,11 +180,11 @@ export class Demoter {
     return { ...snapshot, window };
   }
 
-  /** The end of what warm knows: at least so many messages, if it has them. */
-  async #tail(name: SessionName, messages: number): Promise<Tail> {
+  /** The end of what warm knows, oldest first: at least so many messages, if it has them. */
+  async #tail(name: SessionName, messages: number): Promise<StoredSegment[]> {
     const { warm } = this.#ports;
-    const known: string[] = [];
-    let last: Tail['last'];
+    const segments: StoredSegment[] = [];
+    let known = 0;
     let cursor: string | undefined;
     do {
       const limit = Math.ceil(messages / SEGMENT_MESSAGES) + 1;
@@ -174,23 +194,24 @@ export class Demoter {
       });
       for (const stored of page.items) {
         const segment = parseSegment(stored.entry);
-        last ??= { segment, stored };
-        known.unshift(...segment.messages.map(({ identity }) => identity));
+        segments.unshift({ segment, stored });
+        known += segment.messages.length;
       }
       cursor = page.cursor;
-    } while (cursor !== undefined && known.length < messages);
-    return { last, known };
+    } while (cursor !== undefined && known < messages);
+    return segments;
   }
 
   async #write(
     name: SessionName,
     snapshot: Snapshot,
-    last: Tail['last'],
+    { last, lastNumber }: Tail,
     fresh: readonly Said[],
     now: number,
   ): Promise<undefined | typeof CHANGED> {
-    const { fields = {} } = snapshot;
-    const latest = await this.#latestHeader(name);
+    const { fields = {}, erasedAt = -Infinity } = snapshot;
+    const found = await this.#latestHeader(name);
+    const latest = found && found.stored.entry.timestamp > erasedAt ? found : undefined;
     const epoch = epochOf(snapshot, latest?.header, last?.segment, now);
     const standing =
       latest && latest.header.epoch !== epoch ? await this.#headerOf(name, epoch) : latest;
@@ -200,7 +221,7 @@ export class Demoter {
     if (last && last.segment.epoch !== epoch && !last.segment.sealed) {
       if ((await this.#leave(name, last.segment, now)) === CHANGED) return CHANGED;
     }
-    const segments = appended(name, epoch, last?.segment, fresh);
+    const segments = appended(name, epoch, last?.segment, lastNumber, fresh);
     const writes = segments.map((segment) =>
       segment.number === last?.segment.number
         ? this.#writeOf(mergedEntry(segment, last.stored, about, now), last.stored, now)
@@ -208,7 +229,7 @@ export class Demoter {
     );
     const end = segments.at(-1) ?? last?.segment;
     const header = headerOf(name, snapshot, epoch, end, standing?.header, now);
-    const entry = headerEntry(header, about, now);
+    const entry = headerEntry({ ...header, lastSegment: end?.number ?? lastNumber }, about, now);
     const isNews = !standing || !sameEntry(entry, standing.stored.entry);
     const headers = isNews ? [this.#writeOf(entry, standing?.stored, now)] : [];
     const written: EntryWrite[] = [];
@@ -345,7 +366,7 @@ function storedHeader(stored: StoredEntry | undefined): StoredHeader | undefined
  * of what outlived its session the latest.
  */
 function epochOf(
-  { fields }: Snapshot,
+  { fields, erasedAt = 0 }: Snapshot,
   header: Header | undefined,
   last: Segment | undefined,
   now: number,
@@ -358,7 +379,7 @@ function epochOf(
   const begun = parseInstant(fields?.['last_activity'] ?? '') ?? now;
   // A copy that was broken off before its header has named it.
   const orphan = last && last.epoch > (header?.epoch ?? 0) ? last.epoch : undefined;
-  return orphan ?? Math.min(begun, now);
+  return orphan ?? Math.max(Math.min(begun, now), erasedAt + 1);
 }
 
 /** A look has seen this end and this cart. */
@@ -397,7 +418,7 @@ function headerOf(
   end: Segment | undefined,
   standing: Header | undefined,
   now: number,
-): Header {
+): Omit<Header, 'lastSegment'> {
   const own = end?.epoch === epoch ? end : undefined;
   const expiresAt = leftMs === undefined ? undefined : now + leftMs;
   // As far as two measurements of one TTL differ, it is no news.
@@ -408,7 +429,6 @@ function headerOf(
     epoch,
     fields: fields ?? standing?.fields ?? {},
     ours: fields ? parseOwnMarks(fields['rekindle']) !== undefined : standing?.ours === true,
-    lastSegment: end?.number ?? 0,
     messages: own ? own.before + own.messages.length : 0,
     chain: own ? chainOf(own) : '',
     latestAt: latestOf(fields ?? {}, own, standing, now),

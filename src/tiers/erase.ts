@@ -1,11 +1,13 @@
 /**
  * Removes a user from every tier, queue and record of ours:
  *
- *   tombstone ─▶ warm ─▶ queues ─▶ hot, ledger, agenda ─▶ queues ─▶ scan again
+ *   tombstone, with hot, ledger, agenda ─▶ again, by now ─▶ warm ─▶ queues ─▶ scan again
  *
- * The tombstone comes first: from then on nothing older is written, whoever was in the midst of it. The queues come before
- * hot, which alone tells what a user's sessions are called, and after it, for a look may have queued once more. It may break
- * off anywhere and be repeated. Who comes back begins anew; an opt-out outlives it.
+ * The tombstone comes first: from then on nothing older is written, whoever was in the midst of it. What hot holds goes
+ * in the same moment, so that nobody takes it for what was written since. Whoever had read it before did so before the
+ * instant of the second tombstone, whatever time the first one took on its way, and dates nothing later. Jobs are
+ * forgotten before hot, too, for it alone tells what a user's sessions are called. It may break off anywhere and be
+ * repeated. Who comes back begins anew; an opt-out outlives it.
  */
 import type { Clock } from '../ports/clock.ts';
 import type { Jobs } from '../ports/jobs.ts';
@@ -41,16 +43,21 @@ export async function erase(
   { clock, records, warm, jobs }: ErasePorts,
   { tombstoneTtlMs, queues }: EraseSettings,
 ): Promise<ErasureReport> {
-  const erasedAt = clock.now();
-  await records.entomb(user, erasedAt);
+  const removed: Record<string, number> = {};
   const forget = async (refs: readonly string[], found: Record<string, number>): Promise<void> => {
     for (const queue of queues)
       for (const ref of refs) add(found, `${queue} jobs`, await jobs.forget(queue, ref));
   };
-  const removed = { warm: await warm.erase(user, erasedAt, erasedAt + tombstoneTtlMs) };
+  const eraseHot = async (refs: readonly string[], at: number): Promise<void> => {
+    for (const ref of refs) addHot(removed, await records.erase(ref, at));
+  };
   const refs = await records.sessionsOf(user);
   await forget(refs, removed);
-  for (const ref of refs) addHot(removed, await records.erase(ref));
+  await eraseHot(refs, clock.now());
+  const erasedAt = clock.now();
+  await eraseHot(refs, erasedAt);
+  removed['warm'] = await warm.erase(user, erasedAt, erasedAt + tombstoneTtlMs);
+  // A look that was under way may have queued once more.
   await forget(refs, removed);
 
   const remains = { warm: await warm.count(user) };

@@ -105,11 +105,15 @@ export class Promoter {
   }
 
   /** The latest session in warm, unless it is the one in hot or has been brought back to it. */
-  async #latest(name: SessionName, { fields }: Snapshot): Promise<Back | undefined> {
+  async #latest(
+    name: SessionName,
+    { fields, erasedAt = -Infinity }: Snapshot,
+  ): Promise<Back | undefined> {
     const { warm } = this.#ports;
     const current = parseOwnMarks(fields?.['rekindle'])?.epoch;
     const page = await warm.find(name.user, ofSession('session', name), 'newest', { limit: 2 });
     const header = page.items
+      .filter(({ entry }) => entry.timestamp > erasedAt)
       .map(({ entry }) => parseHeader(entry))
       .find(({ epoch }) => epoch !== current);
     if (!header || fields?.[RESUMED_FROM] === String(header.epoch)) return undefined;
@@ -118,12 +122,12 @@ export class Promoter {
     return {
       fields: fieldsOf(header),
       marks: /^\d+;\d+;(.*)$/s.exec(header.fields['rekindle'] ?? '')?.[1] ?? '0;0;',
-      messages: await this.#saidLast(name),
+      messages: await this.#saidLast(name, erasedAt),
       latestAt: header.latestAt,
     };
   }
 
-  async #saidLast(name: SessionName): Promise<string[]> {
+  async #saidLast(name: SessionName, erasedAt: number): Promise<string[]> {
     const { windowMessages: window } = this.#settings;
     const said: string[] = [];
     const limit = Math.min(1_000, Math.ceil(window / SEGMENT_MESSAGES) + 1);
@@ -134,7 +138,7 @@ export class Promoter {
         limit,
         cursor,
       });
-      for (const { entry } of page.items)
+      for (const { entry } of page.items.filter(({ entry }) => entry.timestamp > erasedAt))
         said.unshift(...parseSegment(entry).messages.map(({ raw }) => raw));
       cursor = page.cursor;
     } while (cursor !== undefined && said.length < window);

@@ -214,10 +214,12 @@ export function warmContract(name: string, harness: () => WarmHarness): void {
     test('is written together with others, or none of them is', async () => {
       const warm = await open();
       await write(warm, anEntry('ann', 'stands'));
-      const writes = ['a', 'stands', 'b'].map((id): EntryWrite => ({
-        entry: anEntry('ann', id),
-        expected: ABSENT,
-      }));
+      const writes = ['a', 'stands', 'b'].map(
+        (id): EntryWrite => ({
+          entry: anEntry('ann', id),
+          expected: ABSENT,
+        }),
+      );
       const outcomes = await warm.put('ann', writes, { together: true });
       expect(outcomes.map(({ outcome }) => outcome)).toEqual(['withheld', 'conflict', 'withheld']);
       expect(await idsOf(warm, 'ann')).toEqual(['stands']);

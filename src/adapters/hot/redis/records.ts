@@ -167,19 +167,15 @@ export class RedisRecords implements SessionRecords {
     return sessionsOf(this.#redis, this.#keys, user);
   }
 
-  async entomb(user: string, erasedAt: number): Promise<void> {
-    await this.#redis.zadd(this.#keys.tombstones, 'GT', erasedAt, user);
-  }
-
-  erase(user: string): Promise<Erased> {
-    return this.#find(user, 'remove');
+  erase(user: string, erasedAt: number): Promise<Erased> {
+    return this.#find(user, erasedAt);
   }
 
   remains(user: string): Promise<Erased> {
-    return this.#find(user, 'count');
+    return this.#find(user, '');
   }
 
-  async #find(user: string, how: 'remove' | 'count'): Promise<Erased> {
+  async #find(user: string, erasedAt: number | ''): Promise<Erased> {
     const counts = await eraseScript.run(
       this.#redis,
       [
@@ -191,8 +187,9 @@ export class RedisRecords implements SessionRecords {
         this.#keys.optouts,
         this.#keys.erasedOptouts,
         this.#keys.pepper,
+        this.#keys.tombstones,
       ],
-      [user, how, randomBytes(16).toString('hex'), this.names.ownerOf(user)],
+      [user, erasedAt, randomBytes(16).toString('hex'), this.names.ownerOf(user)],
     );
     return Object.fromEntries(FOUND.map((name, index) => [name, counts[index] ?? 0]));
   }

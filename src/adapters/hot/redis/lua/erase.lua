@@ -1,14 +1,16 @@
--- Removes what the hot tier holds of a session, with its owner's opt-out, or counts it.
+-- Removes what the hot tier holds of a session, with its owner's opt-out, and leaves a tombstone, or counts it.
 --
 -- KEYS  1 session, 2 messages, 3 overflow, 4 ledger, 5 agenda, 6 leased, 7 quarantine (by time), 8 quarantine (details),
---       9 optouts, 10 opt-outs of the erased, 11 the key of their names
--- ARGV  1 user, 2 'remove' or 'count', 3 a random key, should there be none yet, 4 owner of the session
+--       9 optouts, 10 opt-outs of the erased, 11 the key of their names, 12 tombstones
+-- ARGV  1 user, 2 instant of the erasure in ms, or '' to count, 3 a random key, should there be none yet, 4 owner of the
+--       session
 -- Returns what was found, in the order of the keys 1 to 9 (quarantine once), then the number of pending events.
--- Guarantee: all of it or nothing. An opt-out stays, under a keyed hash of the owner's name: see read.lua.
+-- Guarantee: all of it or nothing, and in one moment with the tombstone: what stands beside one has come since. An
+-- opt-out stays, under a keyed hash of the owner's name: see read.lua.
 
 local call = redis.call
-local session, messages, overflow, ledger, agenda, leased, quarantine, details, optouts, unnamed, pepper = unpack(KEYS)
-local user, remove, owner = ARGV[1], ARGV[2] == 'remove', ARGV[4]
+local session, messages, overflow, ledger, agenda, leased, quarantine, details, optouts, unnamed, pepper, tombstones = unpack(KEYS)
+local user, erasedAt, owner = ARGV[1], ARGV[2], ARGV[4]
 
 -- Under a key that ends so may be a session, or the messages of another.
 local function isMessagesType(key)
@@ -33,8 +35,9 @@ local found = {
   call('HEXISTS', optouts, owner),
   pending,
 }
-if not remove then return found end
+if erasedAt == '' then return found end
 
+call('ZADD', tombstones, 'GT', erasedAt, owner)
 call('DEL', overflow, ledger)
 if isSession then call('DEL', session) end
 if isMessages then call('DEL', messages) end
