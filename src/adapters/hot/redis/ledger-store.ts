@@ -24,6 +24,7 @@ type Row = [
   ...values: (string | null)[],
 ];
 
+const quarantineScript = new Script<number[]>('quarantine.lua');
 const readScript = new Script<Row[]>('read.lua');
 const commitScript = new Script<number[]>('commit.lua');
 const strikeScript = new Script<number>('strike.lua');
@@ -177,24 +178,18 @@ export class RedisLedgerStore implements LedgerStore {
 
   async quarantine(entries: readonly Quarantined[]): Promise<Quarantined[]> {
     if (entries.length === 0) return [];
-    const known = await this.#redis.zmscore(
-      this.#keys.quarantine,
-      ...entries.map(({ user }) => user),
+    const ledgers = entries.map(({ user, reason }) =>
+      reason === UNREADABLE.reason ? this.#keys.ledger(user) : '',
     );
-    const room = this.#options.maxQuarantined - (await this.#redis.zcard(this.#keys.quarantine));
-    const entering = entries
-      .filter((_entry, index) => known[index] === null)
-      .slice(0, Math.max(0, room));
-    if (entering.length === 0) return [];
-    await this.#redis
-      .multi()
-      .zadd(this.#keys.quarantine, ...entering.flatMap(({ at, user }) => [at, user]))
-      .hset(
-        this.#keys.quarantineDetails,
-        ...entering.flatMap((entry) => [entry.user, JSON.stringify(entry)]),
-      )
-      .exec();
-    return entering;
+    const entered = await quarantineScript.run(
+      this.#redis,
+      [this.#keys.quarantine, this.#keys.quarantineDetails, ...ledgers],
+      [
+        this.#options.maxQuarantined,
+        ...entries.flatMap((entry) => [entry.user, entry.at, JSON.stringify(entry)]),
+      ],
+    );
+    return entries.filter((_entry, index) => entered.includes(index + 1));
   }
 
   async release(users: readonly string[]): Promise<void> {
