@@ -1,7 +1,10 @@
 /** What a task came to; undefined while it is under way, or for ever where it has died. */
 export type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
-/** Puts a gate before every call of every port but the clock. */
+/** Ports with methods that answer at once. */
+const UNGATED: ReadonlySet<string> = new Set(['clock', 'sessions']);
+
+/** Puts a gate before every call of every other port. */
 export type Gate = <P extends object>(ports: P) => P;
 
 interface Call {
@@ -17,6 +20,8 @@ interface Call {
 export class SteppedTask<T> {
   #call: Call | undefined;
   #outcome: Outcome<T> | undefined;
+  /** What it was told, call by call. */
+  readonly heard: unknown[] = [];
   #arrived = Promise.withResolvers<undefined>();
 
   /** Starts the task; it comes as far as its first call. */
@@ -72,7 +77,7 @@ export class SteppedTask<T> {
 
   #gated<P extends object>(ports: P): P {
     const gated = Object.entries(ports).map(([name, port]: [string, unknown]) =>
-      name === 'clock' || typeof port !== 'object' || port === null
+      UNGATED.has(name) || typeof port !== 'object' || port === null
         ? [name, port]
         : [name, this.#port(name, port)],
     );
@@ -98,6 +103,7 @@ export class SteppedTask<T> {
       make: async () => {
         try {
           const value = await call();
+          this.heard.push([name, value]);
           reply = () => {
             answered.resolve(value);
           };

@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import { SqliteWarm } from '../../src/adapters/warm/sqlite/sqlite-warm.ts';
 import { RedisRecords } from '../../src/adapters/hot/redis/records.ts';
 import { parseSegment, said } from '../../src/model/conversation.ts';
@@ -17,6 +18,7 @@ export const HOT_TTL_MS = DAY_MS;
 
 /** The hot tier on a real Redis, warm in a file or in memory, and whoever moves sessions between them. */
 export class TierWorld extends LookWorld implements AsyncDisposable {
+  readonly client: Redis;
   readonly warm: WarmStore;
   readonly records: SessionRecords;
   readonly demoter: Demoter;
@@ -29,6 +31,7 @@ export class TierWorld extends LookWorld implements AsyncDisposable {
     const client = redis.client();
     const hot = redisHot({ client: () => client }, { prefix: redis.prefix, window, template });
     super(hot, { hotTtlMs: HOT_TTL_MS });
+    this.client = client;
     this.warm = new SqliteWarm(file, this.clock);
     this.records = new RedisRecords(client, hot.keys, { ...HOT_DEFAULTS, window });
     this.demoter = this.newDemoter();
