@@ -1,6 +1,7 @@
-import { type Said, parseHeader, parseSegment } from '../model/conversation.ts';
+import { type Said, ofSession, parseHeader, parseSegment } from '../model/conversation.ts';
 import { LATEST_ISO_MS, isoInstant } from '../model/instant.ts';
 import { messageText } from '../model/message.ts';
+import type { SessionName } from '../model/session-names.ts';
 import type { StoredEntry, WarmStore } from '../ports/warm.ts';
 
 /** A message without what was said, unless that was asked for. */
@@ -8,6 +9,7 @@ export interface MessageView {
   readonly id: string | null;
   readonly role: string;
   readonly at: string | null;
+  readonly session_id?: string;
   readonly text?: string;
 }
 
@@ -26,6 +28,7 @@ export type WarmView =
 
 interface SessionView {
   readonly epoch: string;
+  readonly session_id?: string;
   readonly ours: boolean;
   readonly messages: number;
   readonly hash: string;
@@ -36,28 +39,34 @@ interface SessionView {
 
 const PAGE = 100;
 
-/** Reads all that the warm tier holds of a user. */
+/** Reads all that the warm tier holds of a user, or of one of several sessions. */
 export async function lookIntoWarm(
-  user: string,
+  name: SessionName,
   file: string,
   warm: WarmStore,
   text: boolean,
 ): Promise<WarmView> {
   const sessions: SessionView[] = [];
-  for await (const { entry } of all(warm, user, 'session')) sessions.unshift(sessionOf(entry));
+  for await (const { entry } of all(warm, name, 'session')) sessions.unshift(sessionOf(entry));
   const messages: MessageView[] = [];
   let segments = 0;
-  for await (const { entry } of all(warm, user, 'segment')) {
+  for await (const { entry } of all(warm, name, 'segment')) {
     segments += 1;
-    messages.push(...parseSegment(entry).messages.map((one) => messageOf(one, text)));
+    const segment = parseSegment(entry);
+    messages.push(...segment.messages.map((one) => messageOf(one, text, segment)));
   }
-  const entries = await warm.count(user);
+  const entries = await warm.count(name.user);
   return { file, entries, segments, messages, sessions, latest: sessions[0]?.latest ?? null };
 }
 
 /** Shows a message. */
-export function messageOf({ message, at }: Said, text: boolean): MessageView {
+export function messageOf(
+  { message, at }: Said,
+  text: boolean,
+  { session }: Partial<SessionName> = {},
+): MessageView {
   return {
+    ...(session !== undefined && { session_id: session }),
     id: message.id ?? null,
     role: message.role,
     at: at === undefined ? null : instantOf(at),
@@ -66,10 +75,11 @@ export function messageOf({ message, at }: Said, text: boolean): MessageView {
 }
 
 function sessionOf(entry: StoredEntry['entry']): SessionView {
-  const { epoch, ours, messages, chain, latestAt, expiresAt } = parseHeader(entry);
+  const { session, epoch, ours, messages, chain, latestAt, expiresAt } = parseHeader(entry);
   const { cart_items: items, cart_value: value } = entry.attributes;
   return {
     epoch: instantOf(epoch),
+    ...(session !== undefined && { session_id: session }),
     ours,
     messages,
     hash: chain,
@@ -81,13 +91,16 @@ function sessionOf(entry: StoredEntry['entry']): SessionView {
 
 async function* all(
   warm: WarmStore,
-  user: string,
+  name: SessionName,
   memoryType: 'session' | 'segment',
 ): AsyncGenerator<StoredEntry> {
   const order = memoryType === 'segment' ? 'step' : 'oldest';
   let cursor: string | undefined;
   do {
-    const page = await warm.find(user, { memoryType }, order, { limit: PAGE, cursor });
+    const page = await warm.find(name.user, ofSession(memoryType, name), order, {
+      limit: PAGE,
+      cursor,
+    });
     yield* page.items;
     cursor = page.cursor;
   } while (cursor !== undefined);

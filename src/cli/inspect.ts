@@ -5,6 +5,8 @@ import { type Hot, openHot, openJobs, warmFile } from '../compose.ts';
 import type { Config } from '../config.ts';
 import { errorMessage } from '../model/errors.ts';
 import { isoInstant } from '../model/instant.ts';
+import type { SessionName } from '../model/session-names.ts';
+import type { Jobs } from '../ports/jobs.ts';
 import type { Snapshot } from '../ports/records.ts';
 import { silentLogger } from '../runtime/logger.ts';
 import { columns, configOf, printJson, printLines, withSettings } from './context.ts';
@@ -28,7 +30,7 @@ type Json = Record<string, unknown>;
 export function inspectCommand(): Command {
   const command = new Command('inspect')
     .description(
-      'Show what is known of one user in every tier: session, agenda, ledger, demotion, warm.',
+      'Show what is known of one user in every tier: sessions, agenda, ledger, demotion, warm.',
     )
     .argument('<user>', 'the user id, as in the session key')
     .option('--session <id>', 'only this one, where one user has several')
@@ -38,18 +40,28 @@ export function inspectCommand(): Command {
   withSettings(command);
   return command.action(async (user: string, { session, json, text = false }: Options) => {
     const config = configOf(command);
+    await using opened = new AsyncDisposableStack();
     const hot = await openHot(config);
-    try {
-      const refs = await refsOf(hot, user, session);
-      const reports = await Promise.all(refs.map((ref) => reportOf(ref, config, hot, text)));
-      const warm = await warmOf(user, config, hot, text);
-      const now = isoInstant(hot.clock.now());
-      const { several } = hot.sessions.names;
-      if (json)
-        printJson(several ? { user, sessions: reports, warm, now } : { ...reports[0], warm, now });
-      else printReports(several, reports, warm, now, text);
-    } finally {
-      await hot.close();
+    opened.defer(() => hot.close());
+    const refs = await refsOf(hot, user, session);
+    const jobs = await openJobs(config, silentLogger);
+    opened.defer(() => jobs.stop(AbortSignal.abort()));
+    const [reports, warm] = await Promise.all([
+      Promise.all(refs.map((ref) => reportOf(hot, jobs, ref, text))),
+      warmOf({ user, session }, config, hot, text),
+    ]);
+    const { several } = hot.sessions.names;
+    const now = isoInstant(hot.clock.now());
+    if (json) printJson({ ...(several ? { user, sessions: reports } : reports[0]), warm, now });
+    else {
+      for (const report of reports) {
+        const { window, overflow } = report;
+        const shown = { ...report, window: counted(window), overflow: counted(overflow) };
+        printLines([...columns(rowsOf(shown)), '']);
+      }
+      if (several) printLines([`${many(reports.length, 'session')} in Redis`, '']);
+      printLines(columns([...warmRows(warm), ['now', now]]));
+      if (text) printLines(['', ...columns(saidRows(reports, warm))]);
     }
   });
 }
@@ -63,64 +75,30 @@ async function refsOf(hot: Hot, user: string, session?: string): Promise<readonl
   return names.several ? all.filter((ref) => ref !== alone).toSorted() : all;
 }
 
-type Report = Json & { readonly window: Said; readonly overflow: Said };
+type Report = Json & { readonly window: Messages; readonly overflow: Messages };
 
-async function reportOf(ref: string, config: Config, hot: Hot, text: boolean): Promise<Report> {
-  const { user, session } = hot.sessions.names.nameOf(ref);
-  const [inHot, demotion] = await Promise.all([
-    lookIntoHot(ref, hot, text),
-    demotionOf(ref, config),
+/** Session, agenda, ledger and queue. */
+async function reportOf(hot: Hot, jobs: Jobs, ref: string, text: boolean): Promise<Report> {
+  const { ledgers, agenda, records, clock, sessions } = hot;
+  const [readings, place, snapshot, demotion] = await Promise.all([
+    ledgers.read([ref], clock.now()),
+    agenda.inspect(ref),
+    records.snapshot(ref),
+    demotionOf(jobs, ref),
   ]);
+  const reading = readings[0];
+  if (!reading) throw new Error(`nothing was read of ${ref}`);
+  const { user, session } = sessions.names.nameOf(ref);
+  const { window, overflow, nextFrom } = snapshot;
   return {
     user,
     ...(session !== undefined && { session_id: session }),
-    key: hot.sessions.keyOf(ref),
-    ...inHot,
-    demotion,
-  };
-}
-
-function printReports(
-  several: boolean,
-  reports: readonly Report[],
-  warm: WarmView,
-  now: string,
-  text: boolean,
-): void {
-  for (const report of reports) {
-    const shown = {
-      ...report,
-      window: counted(report.window),
-      overflow: counted(report.overflow),
-    };
-    printLines([...columns(rowsOf(shown)), ...(several ? [''] : [])]);
-  }
-  if (several) printLines([many(reports.length, 'session')]);
-  printLines(columns([...warmRows(warm), ['now', now]]));
-  if (text) printLines(columns(saidRows(reports, warm)));
-}
-
-/** Session, agenda and ledger. */
-async function lookIntoHot(
-  user: string,
-  { ledgers, agenda, records, clock }: Hot,
-  text: boolean,
-): Promise<Report> {
-  const [readings, place, snapshot] = await Promise.all([
-    ledgers.read([user], clock.now()),
-    agenda.inspect(user),
-    records.snapshot(user),
-  ]);
-  const reading = readings[0];
-  if (!reading) throw new Error(`nothing was read of ${user}`);
-  const { window, overflow, nextFrom } = snapshot;
-  const allThere = nextFrom === undefined;
-  return {
+    key: sessions.keyOf(ref),
     session: snapshot.fields ?? reading.fields ?? null,
     ...(snapshot.leftOut.length > 0 && { too_large: snapshot.leftOut }),
     expires_at: instantOrNull(reading.expiresAt),
-    window: saidOf(window, allThere, text),
-    overflow: saidOf(overflow, reading.overflow === overflow.length, text, reading.overflow),
+    window: messagesOf(window, nextFrom === undefined ? window.length : null, text),
+    overflow: messagesOf(overflow, reading.overflow, text),
     opted_out_at: instantOrNull(reading.optedOutAt),
     erased_at: instantOrNull(snapshot.erasedAt),
     problem: reading.problem ?? reading.ledger?.problem ?? null,
@@ -128,26 +106,22 @@ async function lookIntoHot(
     leased_until: instantOrNull(place.leasedUntil),
     ledger: reading.ledger ?? null,
     pending: reading.pending,
+    demotion,
   };
 }
 
 /** Messages of the hot tier: how many, and a page of them. */
-interface Said {
+interface Messages {
   /** Null: more than a page, and nobody has counted. */
   readonly count: number | null;
   readonly messages: readonly MessageView[];
 }
 
-function saidOf(
-  messages: Snapshot['window'],
-  allThere: boolean,
-  text: boolean,
-  count: number | null = allThere ? messages.length : null,
-): Said {
-  return { count, messages: messages.map((one) => messageOf(one, text)) };
+function messagesOf(page: Snapshot['window'], count: number | null, text: boolean): Messages {
+  return { count, messages: page.map((one) => messageOf(one, text)) };
 }
 
-function counted({ count, messages }: Said): string {
+function counted({ count, messages }: Messages): string {
   if (count === null) return `more than ${many(messages.length, 'message')}`;
   return many(count, 'message');
 }
@@ -156,24 +130,21 @@ function many(count: number, what: string): string {
   return `${String(count)} ${what}${count === 1 ? '' : 's'}`;
 }
 
-/** What the queue of demotions holds of the user. */
-async function demotionOf(user: string, config: Config): Promise<Json> {
-  const jobs = await openJobs(config, silentLogger);
+/** What the queue of demotions holds of a session. */
+async function demotionOf(jobs: Jobs, ref: string): Promise<Json> {
   try {
-    const { state, dead } = await jobs.inspect(DEMOTION, user);
+    const { state, dead } = await jobs.inspect(DEMOTION, ref);
     return {
       job: state ?? null,
       dead: dead ? { reason: dead.reason, attempts: dead.attempts, at: instantOf(dead.at) } : null,
     };
   } catch (error) {
     return { problem: errorMessage(error) };
-  } finally {
-    await jobs.stop(AbortSignal.abort());
   }
 }
 
 async function warmOf(
-  user: string,
+  name: SessionName,
   config: Config,
   { clock }: Hot,
   text: boolean,
@@ -182,7 +153,7 @@ async function warmOf(
   try {
     const warm = await openStandingWarm(config, clock);
     if (!warm) return { file, problem: 'there is no such file: nothing was demoted from here' };
-    return await lookIntoWarm(user, file, warm, text).finally(() => warm.close());
+    return await lookIntoWarm(name, file, warm, text).finally(() => warm.close());
   } catch (error) {
     return { file, problem: errorMessage(error) };
   }
@@ -196,8 +167,8 @@ function warmRows(warm: WarmView): string[][] {
   return [
     ...rowsOf({ ...rest, messages: said }, 'warm'),
     ...rowsOf({ latest }, 'warm'),
-    ...sessions.map(({ epoch, ours, messages: count, hash, cart, expires_at }) => [
-      `warm.session.${epoch}`,
+    ...sessions.map(({ epoch, session_id, ours, messages: count, hash, cart, expires_at }) => [
+      `warm.session.${epoch}${session_id === undefined ? '' : `.${session_id}`}`,
       [
         many(count, 'message'),
         ...(cart ? [`cart of ${String(cart.items)} worth ${String(cart.value)}`] : []),
@@ -208,7 +179,7 @@ function warmRows(warm: WarmView): string[][] {
   ];
 }
 
-/** What was said, the oldest first: warm, then what of hot is not there yet. */
+/** What was said, tier by tier, the oldest first; what is in both stands in both. */
 function saidRows(reports: readonly Report[], warm: WarmView): string[][] {
   const row =
     (tier: string) =>
