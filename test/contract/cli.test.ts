@@ -79,7 +79,7 @@ describe('rekindle', () => {
     }
   });
 
-  test('inspect shows each session, where a user has several', async () => {
+  test('inspect shows each session, where a user has several', { timeout: 60_000 }, async () => {
     const several = { REKINDLE_SESSION_KEY: 'session:<user_id>:<session_id>' };
     const client = redis.client();
     for (const key of ['session:ann:s1', 'session:ann:s2', 'session:anna:s1', 'session:ann'])
