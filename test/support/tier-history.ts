@@ -295,9 +295,21 @@ export class TierHistory {
     for (const [epoch, { messages, chain, lastSegment }] of headers) {
       const own = byEpoch.get(epoch) ?? [];
       const all = own.flatMap((segment) => segment.messages);
+      // Each segment by what came before it.
+      const follows = own.reduce(
+        (before, segment) => {
+          expect(segment).toMatchObject({ before: before.count, follows: before.chain });
+          const identities = segment.messages.map(({ identity }) => identity);
+          return {
+            count: before.count + identities.length,
+            chain: digest([before.chain, ...identities].join('\0')),
+          };
+        },
+        { count: 0, chain: '' },
+      );
       expect({ messages, chain }, `the header of ${epoch}`).toEqual({
         messages: all.length,
-        chain: all.reduce((before, { identity }) => digest(before + identity), ''),
+        chain: follows.chain,
       });
       const last = own.at(-1);
       if (last) expect(lastSegment).toBe(last.number);

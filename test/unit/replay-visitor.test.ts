@@ -62,20 +62,31 @@ test('its texts are those of the cart as it is', () => {
   }
 });
 
-test('each event is one write of the application: activity, the cart when it changed, and orders', () => {
+test('each event is one write of the application: activity and what tells of it, the cart when it changed, and orders', () => {
   const cart = new VisitorCart();
   const write = (event: ShopEvent) => sessionWrite(event, cart.apply(event), cart, '1');
-  expect(write(doing('view', 'shoe'))).toEqual({ user: 'ann', at: AT, activity: true });
+  const told = (content: string, role = 'event'): string[] => [
+    JSON.stringify({ role, content, id: '1', at: AT }),
+  ];
+  expect(write(doing('view', 'shoe'))).toEqual({
+    user: 'ann',
+    at: AT,
+    activity: true,
+    messages: told('view shoe'),
+  });
+  expect(write(doing('message'))).toMatchObject({ messages: told('message', 'user') });
   expect(write(doing('addtocart', 'shoe'))).toEqual({
     user: 'ann',
     at: AT,
     activity: true,
+    messages: told('addtocart shoe'),
     cart: { json: '[{"product_id":"shoe","quantity":1}]', digest: cart.digest },
   });
   expect(write(doing('purchase', 'shoe'))).toEqual({
     user: 'ann',
     at: AT,
     activity: true,
+    messages: told('purchase shoe'),
     ordered: true,
     fields: { last_order_at: '1659304800.025' },
     cart: { json: '[]', digest: '' },
