@@ -133,15 +133,16 @@ export function hostileOthers({ now, valid, ofField }: Draft): HostileSession[] 
     ofField('rekindle', 'announced')('forged: a word', 'hello'),
     ofField('rekindle', 'announced')('forged: of another cart', `${now};0;${now};${now};Zk3a0Q1`),
     ofField('rekindle', 'announced')('forged: endless digits', `${'9'.repeat(400)};0;1;1;`),
-    ofField('rekindle', 'nothing')('forged: ended', `1;${now};1;1;`),
+    // Ours by its marks: it waits for its end, or to be taken to warm.
+    ofField('rekindle', 'waits')('forged: ended', `1;${now};1;1;`),
     notes('rekindle forged: a cart of the year 275760', 8_640_000_000_000_000),
     notes('rekindle forged: a cart of the year 9999', 253_402_300_799_999),
     notes('rekindle forged: a cart beyond all numbers', 1e22),
-    notes('rekindle forged: a cart that is over', -5, { expected: 'nothing' }),
+    notes('rekindle forged: a cart that is over', -5, { expected: 'waits' }),
     valid(
       'rekindle forged: no activity',
       { rekindle: '1;0;1;1;', last_activity: undefined },
-      { expected: 'nothing' },
+      { expected: 'waits' },
     ),
     {
       ...valid('10,000 more fields', {}),
