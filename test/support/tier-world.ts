@@ -86,6 +86,12 @@ export class TierWorld extends LookWorld implements AsyncDisposable {
     );
   }
 
+  /** The same, byte for byte. */
+  async rawsInWarm(user: string): Promise<string[]> {
+    const page = await this.warm.find(user, { memoryType: 'segment' }, 'step', { limit: 1_000 });
+    return page.items.flatMap(({ entry }) => parseSegment(entry).messages.map(({ raw }) => raw));
+  }
+
   async inHot(user: string): Promise<string[]> {
     const { raw, keys } = this.hot;
     const texts = [

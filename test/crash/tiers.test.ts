@@ -1,0 +1,197 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { BullmqJobs } from '../../src/adapters/jobs/bullmq/bullmq-jobs.ts';
+import { DEMOTION } from '../../src/abandonment/demotion.ts';
+import { HOUR_MS } from '../../src/model/duration.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { everyText } from '../support/every-text.ts';
+import { type MoverKillPoint, MoverProcess } from '../support/mover-process.ts';
+import { testRedis } from '../support/redis-server.ts';
+import { HOT_TTL_MS, TierWorld } from '../support/tier-world.ts';
+import { SHIRT } from '../support/watched-user.ts';
+
+const USER = 'ann~the user';
+const SAID = ['1', '2', '3', '4', '5'];
+const LOCK_MS = 500;
+
+const redis = testRedis();
+let folder: string;
+let world: TierWorld;
+let jobs: BullmqJobs;
+let movers: MoverProcess[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rekindle-tiers-'));
+  world = new TierWorld(redis, { file: join(folder, 'warm.db') });
+  jobs = new BullmqJobs({
+    url: redis.url,
+    prefix: `${redis.prefix}jobs`,
+    log: silentLogger,
+    lockMs: LOCK_MS,
+  });
+  movers = [];
+  for (const id of SAID) await world.says(USER, id);
+  await world.library.updateCart(USER, [SHIRT], { language: 'hi' });
+  world.outage(HOT_TTL_MS);
+  while ((await world.looker.lookOnce()).users > 0);
+});
+
+afterEach(async () => {
+  await Promise.all(movers.map((mover) => mover.kill()));
+  await jobs.stop(AbortSignal.abort());
+  await world[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
+
+function mover(task: 'demote' | 'erase', killPoint?: MoverKillPoint): MoverProcess {
+  const started = new MoverProcess(
+    {
+      task,
+      user: USER,
+      now: world.now,
+      hotTtlMs: HOT_TTL_MS,
+      url: redis.url,
+      prefix: redis.prefix,
+      file: join(folder, 'warm.db'),
+      lockMs: LOCK_MS,
+    },
+    killPoint,
+  );
+  movers.push(started);
+  return started;
+}
+
+const hash = (): Promise<Record<string, string>> =>
+  world.hot.raw.hgetall(world.hot.keys.session(USER));
+
+/** The texts themselves, byte for byte. */
+async function texts(): Promise<string[]> {
+  const { raw, keys } = world.hot;
+  return [...(await raw.lrange(keys.overflow(USER))), ...(await raw.lrange(keys.messages(USER)))];
+}
+
+interface Gap extends MoverKillPoint {
+  readonly name: string;
+  /** What stands in warm then. */
+  readonly warm: readonly string[];
+  readonly headers: number;
+  readonly hotStands: boolean;
+}
+
+describe('a demoter that is killed', () => {
+  const gaps: readonly Gap[] = [
+    {
+      name: 'snapshot and segments',
+      when: 'after',
+      call: 'records.snapshot',
+      nth: 1,
+      warm: [],
+      headers: 0,
+      hotStands: true,
+    },
+    {
+      name: 'segments and header',
+      when: 'after',
+      call: 'warm.put',
+      nth: 1,
+      warm: SAID,
+      headers: 0,
+      hotStands: true,
+    },
+    {
+      name: 'header and reading it back',
+      when: 'after',
+      call: 'warm.put',
+      nth: 2,
+      warm: SAID,
+      headers: 1,
+      hotStands: true,
+    },
+    {
+      name: 'reading back and deleting hot',
+      when: 'before',
+      call: 'records.sink',
+      nth: 1,
+      warm: SAID,
+      headers: 1,
+      hotStands: true,
+    },
+    {
+      name: 'deleting hot and the end of its job',
+      when: 'after',
+      call: 'records.sink',
+      nth: 1,
+      warm: SAID,
+      headers: 1,
+      hotStands: false,
+    },
+  ];
+
+  test.each(gaps)(
+    'between $name loses nothing; another process takes its job over and writes nothing twice',
+    async ({ warm, headers, hotStands, when, call, nth }) => {
+      const said = await texts();
+      const fields = await hash();
+      await jobs.add(DEMOTION, [USER]);
+      const doomed = mover('demote', { when, call, nth });
+      expect(await doomed.exited()).toBe('SIGKILL');
+      expect(doomed.said).toEqual(['struck down']);
+      expect(await world.inWarm(USER)).toEqual(warm);
+      expect(await world.headers(USER)).toHaveLength(headers);
+      expect(await hash()).toEqual(hotStands ? fields : {});
+      expect(await texts()).toEqual(hotStands ? said : []);
+
+      const next = mover('demote');
+      await vi.waitFor(
+        () => {
+          expect(next.said).toHaveLength(1);
+        },
+        { timeout: 30_000, interval: 20 },
+      );
+      const left = warm.length === 0 ? SAID.length : 0;
+      expect(next.said).toEqual([hotStands ? `sunk ${left}` : 'nothing 0']);
+      expect(await hash()).toEqual({});
+      expect(await texts()).toEqual([]);
+      expect(await world.rawsInWarm(USER)).toEqual(said);
+      expect(await world.headers(USER)).toMatchObject([
+        { messages: 5, language: 'hi', cart_items: 1 },
+      ]);
+    },
+  );
+});
+
+describe('an erasure that is killed', () => {
+  const gaps: readonly (MoverKillPoint & { name: string })[] = [
+    { name: 'the first and the second tombstone', when: 'after', call: 'records.erase', nth: 1 },
+    { name: 'hot and warm', when: 'before', call: 'warm.erase', nth: 1 },
+    { name: 'warm and the queue', when: 'after', call: 'warm.erase', nth: 1 },
+    { name: 'the queue and the scan', when: 'after', call: 'jobs.forget', nth: 1 },
+  ];
+
+  test.each(gaps)(
+    'between $name brings nobody back, and is completed by the next one',
+    async ({ when, call, nth }) => {
+      await world.demoter.demote(USER);
+      await world.says(USER, '6');
+      world.outage(HOUR_MS);
+      await jobs.add(DEMOTION, [USER]);
+      expect(await mover('erase', { when, call, nth }).exited()).toBe('SIGKILL');
+      // Whoever comes late finds nothing to take, and nothing to bring back.
+      expect(await world.demoter.demote(USER)).toMatchObject({ outcome: 'nothing' });
+      expect(await world.promoter.resume(USER, world.now)).toBe('nothing');
+      expect(await texts()).toEqual([]);
+      expect(await hash()).toEqual({});
+
+      world.outage(HOUR_MS);
+      const next = mover('erase');
+      expect(await next.exited()).toBe(0);
+      const remains = JSON.parse(next.said[0] ?? '') as Record<string, number>;
+      expect(new Set(Object.values(remains))).toEqual(new Set([0]));
+      expect(await world.warm.count(USER)).toBe(0);
+      const named = await everyText(world.client, [world.hot.keys.tombstones]);
+      expect(named.filter((text) => text.includes(USER))).toEqual([]);
+    },
+  );
+});

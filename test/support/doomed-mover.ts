@@ -1,0 +1,82 @@
+/**
+ * One that demotes or erases, in a process of its own, on a real Redis and a warm file. KILL_POINT names the call at which
+ * it is killed, without a chance to clean up; without one it works until it is stopped. PLAN says the rest.
+ */
+import { writeSync } from 'node:fs';
+import { Redis } from 'ioredis';
+import { RedisRecords } from '../../src/adapters/hot/redis/records.ts';
+import { BullmqJobs } from '../../src/adapters/jobs/bullmq/bullmq-jobs.ts';
+import { SqliteWarm } from '../../src/adapters/warm/sqlite/sqlite-warm.ts';
+import { DEMOTION } from '../../src/abandonment/demotion.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { VirtualClock } from '../../src/runtime/virtual-clock.ts';
+import { Demoter } from '../../src/tiers/demote.ts';
+import { erase } from '../../src/tiers/erase.ts';
+import { HOT_DEFAULTS } from './hot-options.ts';
+import { type MoverKillPoint, type MoverPlan, TOMBSTONE_TTL_MS } from './mover-process.ts';
+import { redisHot } from './redis-hot.ts';
+
+const plan = JSON.parse(process.env['PLAN'] ?? '') as MoverPlan;
+const point = JSON.parse(process.env['KILL_POINT'] ?? 'null') as MoverKillPoint | null;
+
+// The test is gone: nobody else would end this.
+process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+
+let left = point?.nth ?? 0;
+
+async function strike(): Promise<void> {
+  writeSync(1, 'struck down\n');
+  process.kill(process.pid, 'SIGKILL');
+  await new Promise(() => undefined);
+}
+
+function doomed<P extends object>(name: string, port: P): P {
+  return new Proxy(port, {
+    get(target, key) {
+      const member: unknown = Reflect.get(target, key, target);
+      if (typeof member !== 'function') return member;
+      const method = member.bind(target) as (...args: unknown[]) => unknown;
+      if (point?.call !== `${name}.${String(key)}`) return method;
+      return async (...args: unknown[]) => {
+        left -= 1;
+        if (left === 0 && point.when === 'before') await strike();
+        const result = await method(...args);
+        if (left === 0) await strike();
+        return result;
+      };
+    },
+  });
+}
+
+const client = new Redis(plan.url);
+const clock = new VirtualClock(plan.now);
+const { keys, agenda } = redisHot({ client: () => client }, { prefix: plan.prefix, window: 3 });
+const records = doomed('records', new RedisRecords(client, keys, { ...HOT_DEFAULTS, window: 3 }));
+const warm = doomed('warm', new SqliteWarm(plan.file, clock));
+const bullmq = new BullmqJobs({
+  url: plan.url,
+  prefix: `${plan.prefix}jobs`,
+  log: silentLogger,
+  lockMs: plan.lockMs,
+});
+const jobs = doomed('jobs', bullmq);
+
+if (plan.task === 'erase') {
+  const settings = { tombstoneTtlMs: TOMBSTONE_TTL_MS, queues: [DEMOTION] };
+  const report = await erase(plan.user, { clock, records, warm, jobs }, settings);
+  writeSync(1, `${JSON.stringify(report.remains)}\n`);
+  process.exit(0);
+}
+
+const demoter = new Demoter(
+  { clock, records, warm, agenda },
+  { hotTtlMs: plan.hotTtlMs, warmTtlMs: undefined },
+);
+bullmq.handle(
+  { name: DEMOTION, concurrency: 1, perSecond: undefined, attempts: 3, backoffMs: 20 },
+  async (user, signal) => {
+    const { outcome, messages } = await demoter.demote(user, signal);
+    writeSync(1, `${outcome} ${String(messages)}\n`);
+  },
+);
+await bullmq.start();
