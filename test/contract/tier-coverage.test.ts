@@ -35,7 +35,9 @@ test('whatever happens and whoever dies, all that was said stands in warm, once,
       );
     }),
   );
-  const told = Object.entries(sum).map(([name, n]) => `${n.toLocaleString('en')} ${name}`);
+  const told = Object.entries<number>({ ...sum }).map(
+    ([name, n]) => `${n.toLocaleString('en')} ${name}`,
+  );
   process.stdout.write(`tiers: ${RUNS.toLocaleString('en')} histories; ${told.join(', ')}\n`);
   // Histories in which nothing happens would prove nothing.
   for (const some of Object.values(sum)) expect(some).toBeGreaterThan(RUNS / 10);

@@ -21,7 +21,7 @@ export class SteppedTask<T> {
   #call: Call | undefined;
   #outcome: Outcome<T> | undefined;
   /** What it was told, call by call. */
-  readonly heard: unknown[] = [];
+  readonly heard: { readonly call: string; readonly reply: unknown }[] = [];
   #arrived = Promise.withResolvers<undefined>();
 
   /** Starts the task; it comes as far as its first call. */
@@ -103,11 +103,12 @@ export class SteppedTask<T> {
       make: async () => {
         try {
           const value = await call();
-          this.heard.push([name, value]);
+          this.heard.push({ call: name, reply: value });
           reply = () => {
             answered.resolve(value);
           };
         } catch (error) {
+          this.heard.push({ call: name, reply: String(error) });
           reply = () => {
             answered.reject(error);
           };
