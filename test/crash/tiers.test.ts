@@ -167,7 +167,7 @@ describe('an erasure that is killed', () => {
     { name: 'the first and the second tombstone', when: 'after', call: 'records.erase', nth: 1 },
     { name: 'hot and warm', when: 'before', call: 'warm.erase', nth: 1 },
     { name: 'warm and the queue', when: 'after', call: 'warm.erase', nth: 1 },
-    { name: 'the queue and the scan', when: 'after', call: 'jobs.forget', nth: 1 },
+    { name: 'the queue and the scan', when: 'after', call: 'jobs.forget', nth: 2 },
   ];
 
   test.each(gaps)(

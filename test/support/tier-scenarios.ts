@@ -184,10 +184,13 @@ class Race implements TierRace {
   #erase(gate: Gate): Promise<unknown> {
     const { clock, records, warm } = this.#world;
     const gated = gate({ records, warm });
-    // Of its scan nothing follows but its report.
+    // Of its scan nothing follows but its report; and what one session is called, nobody has to look up.
     const ports: ErasePorts = {
       clock,
-      records: replacing(gated.records, { remains: (user) => records.remains(user) }),
+      records: replacing(gated.records, {
+        remains: (user) => records.remains(user),
+        sessionsOf: (user) => records.sessionsOf(user),
+      }),
       warm: replacing(gated.warm, { count: (user) => warm.count(user) }),
       jobs: { forget: async () => 0 },
     };
