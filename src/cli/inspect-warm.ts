@@ -1,6 +1,7 @@
-import { type Said, ofSession, parseHeader, parseSegment } from '../model/conversation.ts';
+import { ofSession, parseHeader, parseSegment } from '../model/conversation.ts';
 import { LATEST_ISO_MS, isoInstant } from '../model/instant.ts';
 import { messageText } from '../model/message.ts';
+import type { Said } from '../model/said.ts';
 import type { SessionName } from '../model/session-names.ts';
 import type { StoredEntry, WarmStore } from '../ports/warm.ts';
 

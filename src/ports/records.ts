@@ -1,5 +1,5 @@
 import type { Ledger } from '../model/ledger.ts';
-import type { Said } from '../model/conversation.ts';
+import type { Said } from '../model/said.ts';
 import type { SessionNames } from '../model/session-names.ts';
 import type { Reading } from './ledger.ts';
 

@@ -8,11 +8,9 @@
  * next one finds what stands and writes what is missing. Hot is deleted only after its logical end, only when ours, only
  * when a look has judged it as it stands, and only if nothing has changed since the snapshot.
  */
-import { isDeepStrictEqual } from 'node:util';
-import { type Cart, cartDigest, cartValue, parseCart } from '../model/cart.ts';
+import { cartDigest, parseCart } from '../model/cart.ts';
 import {
   type Header,
-  type Said,
   SEGMENT_MESSAGES,
   type Segment,
   appended,
@@ -23,24 +21,18 @@ import {
   parseHeader,
   parseSegment,
   segmentEntry,
-  unknownOf,
 } from '../model/conversation.ts';
-import { SECOND_MS } from '../model/duration.ts';
-import type { Attributes, Entry } from '../model/entry.ts';
+import type { Entry } from '../model/entry.ts';
 import { parseInstant } from '../model/instant.ts';
 import type { Ledger } from '../model/ledger.ts';
+import { type Said, unknownOf } from '../model/said.ts';
 import type { SessionName } from '../model/session-names.ts';
-import { endOfSession, parseOwnMarks, snapshotOf } from '../model/session.ts';
+import { endOfSession, snapshotOf } from '../model/session.ts';
 import type { Agenda } from '../ports/agenda.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { SessionRecords, Snapshot } from '../ports/records.ts';
-import {
-  ABSENT,
-  type EntryWrite,
-  type StoredEntry,
-  TOGETHER_MAX,
-  type WarmStore,
-} from '../ports/warm.ts';
+import { ABSENT, type EntryWrite, type StoredEntry, type WarmStore } from '../ports/warm.ts';
+import { aboutOf, batchesOf, epochOf, headerOf, mergedEntry, sameEntry } from './warm-copy.ts';
 
 export interface DemotePorts {
   readonly clock: Clock;
@@ -73,12 +65,6 @@ const PAGE_OVERLAP = 100;
 
 /** A longer list is nobody's window, and would be held in memory. */
 const LIST_MAX = 100_000;
-
-/** The narrowest of the stores takes 2 MB together, with all that is beside texts. */
-const BATCH_BYTES = 1024 * 1024;
-
-/** A longer text is no attribute that anybody asks for. */
-const ATTRIBUTE_MAX = 256;
 
 interface StoredSegment {
   readonly segment: Segment;
@@ -215,8 +201,7 @@ export class Demoter {
     const epoch = epochOf(snapshot, latest?.header, last?.segment, now);
     const standing =
       latest && latest.header.epoch !== epoch ? await this.#headerOf(name, epoch) : latest;
-    const cart = parseCart(fields['cart']);
-    const about = aboutOf(fields, 'problem' in cart ? [] : cart.items);
+    const about = aboutOf(fields);
 
     if (last && last.segment.epoch !== epoch && !last.segment.sealed) {
       if ((await this.#leave(name, last.segment, now)) === CHANGED) return CHANGED;
@@ -267,8 +252,7 @@ export class Demoter {
       latestAt: Math.max(latestAt, ...said),
       expiresAt,
     };
-    const cart = parseCart(fields['cart']);
-    const about = aboutOf(fields, 'problem' in cart ? [] : cart.items);
+    const about = aboutOf(fields);
     const write = this.#writeOf(headerEntry(header, about, now), standing?.stored, now);
     return (await this.#put(name.user, [write])) === CHANGED ? CHANGED : undefined;
   }
@@ -361,27 +345,6 @@ function storedHeader(stored: StoredEntry | undefined): StoredHeader | undefined
   return stored && { stored, header: parseHeader(stored.entry) };
 }
 
-/**
- * The session that a snapshot belongs to: its own mark; of others' the one that is known, until its TTL has taken it; and
- * of what outlived its session the latest.
- */
-function epochOf(
-  { fields, erasedAt = 0 }: Snapshot,
-  header: Header | undefined,
-  last: Segment | undefined,
-  now: number,
-): number {
-  const marks = parseOwnMarks(fields?.['rekindle']);
-  if (marks) return marks.epoch;
-  const gone = header && now > (header.expiresAt ?? Infinity);
-  const known = fields && (header?.ours === true || gone) ? undefined : header;
-  if (known) return known.epoch;
-  const begun = parseInstant(fields?.['last_activity'] ?? '') ?? now;
-  // A copy that was broken off before its header has named it.
-  const orphan = last && last.epoch > (header?.epoch ?? 0) ? last.epoch : undefined;
-  return orphan ?? Math.max(Math.min(begun, now), erasedAt + 1);
-}
-
 /** A look has seen this end and this cart. */
 function isJudged(
   ledger: Ledger,
@@ -409,109 +372,4 @@ function afterSinking(
     activityAt: Math.max(ledger.activityAt, Math.min(activityAt, now)),
     ...(ledger.episode && { expiresAt: now, snapshot: snapshotOf(fields) }),
   };
-}
-
-function headerOf(
-  name: SessionName,
-  { fields, leftMs }: Snapshot,
-  epoch: number,
-  end: Segment | undefined,
-  standing: Header | undefined,
-  now: number,
-): Omit<Header, 'lastSegment'> {
-  const own = end?.epoch === epoch ? end : undefined;
-  const expiresAt = leftMs === undefined ? undefined : now + leftMs;
-  // As far as two measurements of one TTL differ, it is no news.
-  const asBefore =
-    !fields || Math.abs((expiresAt ?? Infinity) - (standing?.expiresAt ?? -Infinity)) < SECOND_MS;
-  return {
-    ...name,
-    epoch,
-    fields: fields ?? standing?.fields ?? {},
-    ours: fields ? parseOwnMarks(fields['rekindle']) !== undefined : standing?.ours === true,
-    messages: own ? own.before + own.messages.length : 0,
-    chain: own ? chainOf(own) : '',
-    latestAt: latestOf(fields ?? {}, own, standing, now),
-    expiresAt: asBefore ? standing?.expiresAt : expiresAt,
-  };
-}
-
-/** The last segment with more in it, or sealed: what it says of its session stays as it was. */
-function mergedEntry(
-  segment: Segment,
-  { entry }: StoredEntry,
-  about: Attributes,
-  now: number,
-): Entry {
-  const merged = segmentEntry(segment, segment.sealed ? {} : about, now);
-  if (!segment.sealed) return merged;
-  return {
-    ...merged,
-    timestamp: entry.timestamp,
-    attributes: { ...entry.attributes, ...merged.attributes },
-  };
-}
-
-/** What a store takes together at once. */
-function batchesOf(writes: readonly EntryWrite[]): EntryWrite[][] {
-  const batches: EntryWrite[][] = [];
-  let bytes = Infinity;
-  for (const write of writes) {
-    const { payload = '', content } = write.entry;
-    const size = Buffer.byteLength(payload) + Buffer.byteLength(content);
-    const batch = batches.at(-1);
-    if (batch && batch.length < TOGETHER_MAX && bytes + size <= BATCH_BYTES) {
-      batch.push(write);
-      bytes += size;
-    } else {
-      batches.push([write]);
-      bytes = size;
-    }
-  }
-  return batches;
-}
-
-function sameEntry(one: Entry, other: Entry): boolean {
-  return (
-    one.payload === other.payload &&
-    one.content === other.content &&
-    one.timestamp === other.timestamp &&
-    one.stepNumber === other.stepNumber &&
-    isDeepStrictEqual(one.attributes, other.attributes)
-  );
-}
-
-function latestOf(
-  fields: Readonly<Record<string, string>>,
-  end: Segment | undefined,
-  standing: Header | undefined,
-  now: number,
-): number {
-  const activityAt = parseInstant(fields['last_activity'] ?? '') ?? 0;
-  const said = (end?.messages ?? []).map(({ at }) => at ?? 0);
-  const latest = Math.max(
-    standing?.latestAt ?? 0,
-    ...[activityAt, ...said].map((at) => (at > now ? now : at)),
-  );
-  return latest > 0 ? latest : now;
-}
-
-/** What queries ask for. */
-function aboutOf(fields: Readonly<Record<string, string>>, cart: Cart): Attributes {
-  const about: Record<string, string | number> = {};
-  const texts = {
-    channel: fields['active_channel'],
-    language: fields['language'],
-    intent: fields['current_intent'],
-    topic: fields['topic'],
-    session_id: fields['session_id'],
-    order_id: fields['order_id'],
-  };
-  for (const [name, text] of Object.entries(texts))
-    if (text) about[name] = text.slice(0, ATTRIBUTE_MAX).toWellFormed();
-  if (cart.length > 0) {
-    about['cart_items'] = cart.length;
-    about['cart_value'] = cartValue(cart);
-  }
-  return about;
 }

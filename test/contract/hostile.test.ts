@@ -123,7 +123,10 @@ describe.each([
 });
 
 test('the hot tier in memory makes the same of them', async () => {
-  const world: LookWorld = new LookWorld(memoryHot(() => world.now), { hotTtlMs: DAY_MS });
+  const world: LookWorld = new LookWorld(
+    memoryHot(() => world.now),
+    { hotTtlMs: DAY_MS },
+  );
   const sessions = withHealthy(hostileSessions(START).filter(isPlain), START);
   for (const session of sessions) await writePlainSession(world.hot, session);
   // A TTL of a millisecond ends.

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { expect } from 'vitest';
-import { type Header, parseHeader, parseSegment, said } from '../../src/model/conversation.ts';
+import { type Header, parseHeader, parseSegment } from '../../src/model/conversation.ts';
+import { said } from '../../src/model/said.ts';
 import { DAY_MS, MINUTE_MS } from '../../src/model/duration.ts';
 import { formatInstant } from '../../src/model/instant.ts';
 import { parseOwnMarks } from '../../src/model/session.ts';

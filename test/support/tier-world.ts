@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { SqliteWarm } from '../../src/adapters/warm/sqlite/sqlite-warm.ts';
 import { RedisRecords } from '../../src/adapters/hot/redis/records.ts';
-import { parseSegment, said } from '../../src/model/conversation.ts';
+import { parseSegment } from '../../src/model/conversation.ts';
+import { said } from '../../src/model/said.ts';
 import { DAY_MS } from '../../src/model/duration.ts';
 import type { Message } from '../../src/model/message.ts';
 import type { SessionRef } from '../../src/model/session-names.ts';

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { said, saidInOneText } from '../../../model/conversation.ts';
 import { formatInstant } from '../../../model/instant.ts';
 import type { Ledger } from '../../../model/ledger.ts';
+import { said, saidInOneText } from '../../../model/said.ts';
 import type { SessionNames } from '../../../model/session-names.ts';
 import type {
   Erased,
