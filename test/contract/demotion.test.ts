@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/model/duration.ts';
 import { formatInstant } from '../../src/model/instant.ts';
 import { START } from '../support/look-world.ts';
+import { SteppedTask } from '../support/stepped-task.ts';
 import { testRedis } from '../support/redis-server.ts';
 import { HOT_TTL_MS, TierWorld } from '../support/tier-world.ts';
 import { SHIRT, SHOES } from '../support/watched-user.ts';
@@ -89,6 +90,32 @@ describe('a session of ours', () => {
     await world.liveUntil(world.now);
     expect(await hashOf('ann')).toEqual({});
     expect(world.bus.of('ann')).toEqual(['announced 1']);
+  });
+});
+
+describe('of two demoters', () => {
+  const held = async (): Promise<SteppedTask<unknown>> => {
+    const demoter = await SteppedTask.begin((gate) => world.newDemoter(gate).demote('ann'));
+    while (demoter.next !== 'warm.put') await demoter.step();
+    await world.library.endSession('ann');
+    world.outage(1);
+    await world.says('ann', 'last');
+    await world.demoter.demote('ann');
+    return demoter;
+  };
+
+  test('the one that still sees the former session begins anew, though it would fill up its segment', async () => {
+    await conversation('ann', ['1']);
+    await world.demoter.demote('ann');
+    await conversation('ann', ['2']);
+    await (await held()).finish();
+    expect(await world.inWarm('ann')).toEqual(['1', '2', 'last']);
+  });
+
+  test('the one that still sees the former session begins anew, though it would write the first', async () => {
+    await conversation('ann', ['1']);
+    await (await held()).finish();
+    expect(await world.inWarm('ann')).toEqual(['1', 'last']);
   });
 });
 

@@ -18,15 +18,23 @@ interface Call {
  * `hear` gives the task its answer, and it goes on to its next call. One that is never moved again has died there.
  */
 export class SteppedTask<T> {
+  readonly #now: () => number;
   #call: Call | undefined;
   #outcome: Outcome<T> | undefined;
-  /** What it was told, call by call. */
-  readonly heard: { readonly call: string; readonly reply: unknown }[] = [];
+  /** What it was told, call by call, and when: the instants that it may go by. */
+  readonly heard: { readonly call: string; readonly reply: unknown; at?: number }[] = [];
   #arrived = Promise.withResolvers<undefined>();
 
+  private constructor(now: () => number) {
+    this.#now = now;
+  }
+
   /** Starts the task; it comes as far as its first call. */
-  static async begin<T>(run: (gate: Gate) => Promise<T>): Promise<SteppedTask<T>> {
-    const task = new SteppedTask<T>();
+  static async begin<T>(
+    run: (gate: Gate) => Promise<T>,
+    now: () => number = () => 0,
+  ): Promise<SteppedTask<T>> {
+    const task = new SteppedTask<T>(now);
     const end = (outcome: Outcome<T>): void => {
       task.#call = undefined;
       task.#outcome = outcome;
@@ -60,9 +68,16 @@ export class SteppedTask<T> {
 
   /** Its call takes effect, and it goes on to the next one. */
   async step(): Promise<void> {
+    await this.make();
+    await this.hear();
+  }
+
+  /** It is told what its call came to, and goes on to the next one. */
+  async hear(): Promise<void> {
     const call = this.#call;
-    if (!call) throw new Error('the task is done');
-    await call.make();
+    const heard = this.heard.at(-1);
+    if (!call || !heard) throw new Error('there is nothing to hear');
+    heard.at = this.#now();
     this.#arrived = Promise.withResolvers();
     call.answer();
     await this.#arrived.promise;

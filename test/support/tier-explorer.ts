@@ -32,7 +32,7 @@ export interface TierExplored {
 interface Move {
   readonly who: string;
   readonly call: string;
-  readonly how: 'step' | 'dies' | 'dies unheard' | 'deed';
+  readonly how: 'step' | 'makes' | 'hears' | 'dies' | 'dies unheard' | 'deed';
 }
 
 /**
@@ -51,6 +51,7 @@ export async function exploreTiers(scenario: TierScenario): Promise<TierExplored
     const race = await scenario.begin();
     const deeds = [...race.deeds];
     const dead = new Set<string>();
+    const deaf = new Set<string>();
     const take = async ({ who, how, call }: Move): Promise<void> => {
       taken.push({ who, how, call });
       steps += 1;
@@ -58,6 +59,8 @@ export async function exploreTiers(scenario: TierScenario): Promise<TierExplored
       const task = race.tasks.get(who);
       if (how === 'dies unheard') await task?.make();
       if (how === 'step') await task?.step();
+      else if (how === 'makes') await task?.make().then(() => deaf.add(who));
+      else if (how === 'hears') await task?.hear().then(() => deaf.delete(who));
       else dead.add(who);
     };
     const moves = (): Move[] => {
@@ -65,7 +68,10 @@ export async function exploreTiers(scenario: TierScenario): Promise<TierExplored
         deeds[0] === undefined ? [] : [{ who: '', how: 'deed', call: deeds[0] }];
       for (const [who, { next: call }] of race.tasks) {
         if (call === undefined || dead.has(who)) continue;
-        found.push({ who, how: 'step', call });
+        // Its answer may be long on the way, and what was asked is the only call that an instant is told by.
+        const how = deaf.has(who) ? 'hears' : call === 'records.snapshot' ? 'makes' : 'step';
+        found.push({ who, how, call });
+        if (how === 'hears') continue;
         if (scenario.dies === who && dead.size === 0)
           found.push({ who, how: 'dies', call }, { who, how: 'dies unheard', call });
       }
@@ -74,7 +80,7 @@ export async function exploreTiers(scenario: TierScenario): Promise<TierExplored
     try {
       for (const move of story) await take(move);
       for (;;) {
-        const state = `${await race.state()}${[...dead].join(',')}${deeds.length}`;
+        const state = [await race.state(), ...dead, '', ...[...deaf].sort(), deeds.length].join();
         if (states.has(state)) break;
         states.add(state);
         const [first, ...others] = moves();

@@ -167,18 +167,21 @@ class Race implements TierRace {
 
   #task(task: Task): Promise<SteppedTask<unknown>> {
     const world = this.#world;
-    return SteppedTask.begin<unknown>((gate) => {
-      switch (task) {
-        case 'demote':
-          return world.newDemoter(gate).demote(USER);
-        case 'resume':
-          return world.newPromoter(gate).resume(USER, world.now);
-        case 'erase':
-          return this.#erase(gate);
-        case 'look':
-          return world.newLooker(gate).lookOnce();
-      }
-    });
+    return SteppedTask.begin<unknown>(
+      (gate) => {
+        switch (task) {
+          case 'demote':
+            return world.newDemoter(gate).demote(USER);
+          case 'resume':
+            return world.newPromoter(gate).resume(USER, world.now);
+          case 'erase':
+            return this.#erase(gate);
+          case 'look':
+            return world.newLooker(gate).lookOnce();
+        }
+      },
+      () => world.now,
+    );
   }
 
   #erase(gate: Gate): Promise<unknown> {
@@ -241,6 +244,13 @@ class Race implements TierRace {
     world.outage(1);
     // What was broken off is repeated.
     const brokenOff = erased && this.tasks.get('erase')?.outcome === undefined;
+    if (brokenOff) {
+      // Nobody waits for that: what was said since is taken to warm beside what was erased.
+      await world.demoter.demote(USER);
+      const since = (await this.#inWarm()).filter((text) => this.#after.includes(text));
+      expect(since, 'what was said beside an erasure that was broken off').toEqual(this.#after);
+      world.outage(1);
+    }
     if (brokenOff)
       await erase(USER, { ...world.tierPorts, jobs: { forget: async () => 0 } }, ERASURE);
     const gone = brokenOff ? [...this.#before, ...this.#between, ...this.#after] : this.#before;
