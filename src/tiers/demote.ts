@@ -345,15 +345,17 @@ function storedHeader(stored: StoredEntry | undefined): StoredHeader | undefined
   return stored && { stored, header: parseHeader(stored.entry) };
 }
 
-/** A look has seen this end and this cart. */
+/** A look has seen this end, this cart and this order. */
 function isJudged(
   ledger: Ledger,
   fields: Readonly<Record<string, string>>,
   endsAt: number,
 ): boolean {
   const cart = parseCart(fields['cart']);
+  const orderAt = parseInstant(fields['last_order_at'] ?? '');
   return (
     ledger.demotion?.dueAt === endsAt &&
+    (orderAt === undefined || orderAt === ledger.orderAt) &&
     !('problem' in cart) &&
     ledger.cart === cartDigest(cart.items)
   );

@@ -119,6 +119,19 @@ describe('of two demoters', () => {
   });
 });
 
+test('an order that another program notes at the end is seen before the session goes', async () => {
+  await world.library.updateCart('ann', [SHIRT]);
+  await world.liveUntil(START + HOT_TTL_MS - 1);
+  world.outage(1);
+  while ((await world.looker.lookOnce()).users > 0);
+  const orderedAt = formatInstant(world.now);
+  await world.hot.raw.hset(world.hot.keys.session('ann'), { last_order_at: orderedAt });
+  expect(await world.demoter.demote('ann')).toMatchObject({ outcome: 'copied' });
+  await world.liveUntil(START + 20 * DAY_MS);
+  expect(await hashOf('ann')).toEqual({});
+  expect(world.bus.of('ann')).toEqual(['announced 0', 'announced 1', 'cancelled 1: ordered']);
+});
+
 describe('a session of others', () => {
   test('is copied before its TTL and left alone', async () => {
     const { raw, keys } = world.hot;
