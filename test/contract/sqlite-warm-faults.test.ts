@@ -166,14 +166,16 @@ describe('a damaged file', () => {
 
   function writings(warm: SqliteWarm): Promise<unknown>[] {
     const entries = Array.from({ length: 20 }, (_none, n) => anEntry('ann', `new${n}`));
+    const written = warm.put(
+      'ann',
+      entries.map((entry) => ({ entry })),
+    );
+    const then = (call: () => Promise<unknown>): Promise<unknown> => written.then(call, call);
     return [
-      warm.put(
-        'ann',
-        entries.map((entry) => ({ entry })),
-      ),
-      warm.sweep(),
-      warm.erase('bob', T, T * 2),
-      warm.erase('ann', T * 2, T * 3),
+      written,
+      then(() => warm.sweep()),
+      then(() => warm.erase('bob', T, T * 2)),
+      then(() => warm.erase('ann', T * 2, T * 3)),
     ];
   }
 });

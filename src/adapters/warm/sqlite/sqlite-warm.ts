@@ -70,37 +70,39 @@ export class SqliteWarm implements WarmStore {
     const now = this.#clock.now();
     return this.#commits.write(() => {
       const erasedAt = erasedAtOf(this.#database, agentId, now);
-      if (together) {
-        const refusals = writes.map((write) => this.#refusal(agentId, write, erasedAt, now));
-        if (refusals.some((refusal) => refusal !== undefined))
-          return refusals.map((refusal) => refusal ?? { outcome: 'withheld' });
-      }
-      return writes.map(
-        (write) =>
-          this.#refusal(agentId, write, erasedAt, now) ?? this.#insert(agentId, write, now),
-      );
+      if (!together)
+        return writes.map((write) => {
+          const { refusal, version } = this.#judge(agentId, write, erasedAt, now);
+          return refusal ?? this.#insert(agentId, write, version);
+        });
+      const judged = writes.map((write) => this.#judge(agentId, write, erasedAt, now));
+      if (judged.some(({ refusal }) => refusal))
+        return judged.map(({ refusal }) => refusal ?? { outcome: 'withheld' });
+      return writes.map((write, index) => this.#insert(agentId, write, judged[index]?.version));
     });
   }
 
-  /** Why a write is not done; undefined: it may be. */
-  #refusal(
+  /** Why a write is not done, or which version it replaces. */
+  #judge(
     agentId: string,
     { entry, expected }: EntryWrite,
     erasedAt: number | undefined,
     now: number,
-  ): WriteOutcome | undefined {
+  ): { readonly refusal?: WriteOutcome; readonly version?: string | undefined } {
     if (erasedAt !== undefined && entry.timestamp <= erasedAt)
-      return { outcome: 'erased', erasedAt };
-    if (expected === undefined) return undefined;
+      return { refusal: { outcome: 'erased', erasedAt } };
     const { version, there } = this.#standing(agentId, entry.memoryId, now);
     const seen = there ? version : undefined;
-    return seen === (expected === ABSENT ? undefined : expected)
-      ? undefined
-      : { outcome: 'conflict', version: seen };
+    return expected === undefined || seen === (expected === ABSENT ? undefined : expected)
+      ? { version }
+      : { refusal: { outcome: 'conflict', version: seen } };
   }
 
-  #insert(agentId: string, { entry, expiresAt }: EntryWrite, now: number): WriteOutcome {
-    const { version } = this.#standing(agentId, entry.memoryId, now);
+  #insert(
+    agentId: string,
+    { entry, expiresAt }: EntryWrite,
+    version: string | undefined,
+  ): WriteOutcome {
     if (version !== undefined) deleteRow(this.#database, Number(version));
     const marks = COLUMNS.map(() => '?').join(', ');
     const inserted = this.#database.run(
