@@ -89,11 +89,17 @@ export async function composeDaemon(
     await hot.measureClock();
     return { status: 'ok', detail: 'answers' };
   });
+  const beat = pulse(hot, jobs, log);
+  health.register('pulse', () =>
+    beat.trouble === undefined
+      ? { status: 'ok', detail: 'goes on' }
+      : { status: 'degraded', detail: `of clock and schedules: ${beat.trouble}` },
+  );
   // From here on the service closes what was opened.
   const connections = opened.move();
   const worker = new ServiceGroup('worker', [
     serviceOf('jobs', { start: () => jobs.start(), stop: (signal) => jobs.stop(signal) }),
-    pulse(hot, jobs, log),
+    beat,
     ...working,
   ]);
   const services = [serviceOf('connections', { stop: () => connections.disposeAsync() }), worker];
@@ -138,7 +144,7 @@ export interface Drained {
   readonly nothing: number;
   /** Messages that warm did not have before. */
   readonly messages: number;
-  /** Runs that failed; their jobs wait for the next attempt, or are dead. */
+  /** Users whose last attempt failed; their jobs wait for the next one, or are dead. */
   readonly failed: number;
   readonly dead: number;
 }
@@ -156,7 +162,8 @@ export async function drainDemotions(
   replay: boolean,
 ): Promise<Drained> {
   const log = createLogger({ level: config.logLevel });
-  const done = { copied: 0, sunk: 0, nothing: 0, messages: 0, failed: 0 };
+  const done = { copied: 0, sunk: 0, nothing: 0, messages: 0 };
+  const failed = new Set<string>();
   await using opened = new AsyncDisposableStack();
   const hot = await openHot(config, { log });
   opened.defer(() => hot.close());
@@ -170,19 +177,21 @@ export async function drainDemotions(
     log,
     telemetry: new Telemetry(),
     health: new Health(),
-    onDemoted: (_user, { outcome, messages }) => {
+    onDemoted: (user, { outcome, messages }) => {
+      failed.delete(user);
       done[outcome] += 1;
       done.messages += messages;
     },
-    onFailed: () => {
-      done.failed += 1;
+    onFailed: (user) => {
+      failed.add(user);
     },
   });
   if (replay) await jobs.replay(DEMOTION);
   await jobs.start();
   for (;;) {
     const { waiting, running, dead } = await jobs.counts(DEMOTION);
-    if ((waiting === 0 && running === 0) || signal.aborted) return { ...done, dead };
+    if ((waiting === 0 && running === 0) || signal.aborted)
+      return { ...done, failed: failed.size, dead };
     await hot.clock.sleep(ASK_MS, signal);
   }
 }

@@ -22,8 +22,6 @@ import {
 import { Pipeline } from '../pipeline.ts';
 import { Inserts } from '../warm/load.ts';
 
-/** As REKINDLE_DEMOTE_CONCURRENCY has it. */
-const CONCURRENCY = 64;
 const MESSAGES = 10;
 
 /** Rows that the peer writes in one transaction. */
@@ -71,7 +69,7 @@ async function measure(bench: Bench): Promise<ReadonlyMap<string, Sample>> {
     const demoter = new Demoter(ports, bench.config);
     const startedAt = performance.now();
     await Promise.all(
-      Array.from({ length: CONCURRENCY }, async () => {
+      Array.from({ length: bench.config.demoteConcurrency }, async () => {
         for (let user = queued.pop(); user !== undefined; user = queued.pop())
           await demoter.demote(user);
       }),

@@ -8,7 +8,7 @@
  * The demoter does it (src/tiers/demote.ts); here it is queued, and queued again if nothing came of it.
  */
 import { SEGMENT_MESSAGES } from '../model/conversation.ts';
-import { HOUR_MS } from '../model/duration.ts';
+import { HOUR_MS, MINUTE_MS } from '../model/duration.ts';
 import type { Ledger } from '../model/ledger.ts';
 import { logicalEnd, parseOwnMarks } from '../model/session.ts';
 import type { Decision, PolicySettings } from './decision.ts';
@@ -22,7 +22,7 @@ export const DEMOTION = 'demotion';
 const QUEUED_AGAIN_MS = HOUR_MS;
 
 /** What could not be queued is tried again after this. */
-const NOT_QUEUED_RETRY_MS = 60_000;
+const NOT_QUEUED_RETRY_MS = MINUTE_MS;
 
 interface Plan {
   readonly queue: boolean;

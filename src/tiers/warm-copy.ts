@@ -46,7 +46,9 @@ export function headerOf(
   now: number,
 ): Omit<Header, 'lastSegment'> {
   const own = end?.epoch === epoch ? end : undefined;
-  const expiresAt = leftMs === undefined ? undefined : now + leftMs;
+  const ours = fields ? parseOwnMarks(fields['rekindle']) !== undefined : standing?.ours === true;
+  // Ours ends by its activity, which its fields tell.
+  const expiresAt = ours || leftMs === undefined ? undefined : now + leftMs;
   // As far as two measurements of one TTL differ, it is no news.
   const asBefore =
     !fields || Math.abs((expiresAt ?? Infinity) - (standing?.expiresAt ?? -Infinity)) < SECOND_MS;
@@ -54,7 +56,7 @@ export function headerOf(
     ...name,
     epoch,
     fields: fields ?? standing?.fields ?? {},
-    ours: fields ? parseOwnMarks(fields['rekindle']) !== undefined : standing?.ours === true,
+    ours,
     messages: own ? own.before + own.messages.length : 0,
     chain: own ? chainOf(own) : '',
     latestAt: latestOf(fields ?? {}, own, standing, now),
