@@ -198,17 +198,17 @@ export function userIds(count: number): string[] {
   return Array.from({ length: count }, (_none, index) => `user${String(index).padStart(8, '0')}`);
 }
 
-/** Runs `work` for every item, so many at a time. */
-export async function inChunks<T>(
+/** Runs `work` for every item, so many in flight at any time: whoever is done takes the next, as in a server. */
+export async function inFlight<T>(
   items: readonly T[],
-  size: number,
+  limit: number,
   work: (item: T, index: number) => Promise<unknown>,
 ): Promise<void> {
-  for (let from = 0; from < items.length; from += size) {
-    await Promise.all(
-      items.slice(from, from + size).map((item, index) => work(item, from + index)),
-    );
-  }
+  const rest = items.entries();
+  const lane = async (): Promise<void> => {
+    for (const [index, item] of rest) await work(item, index);
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
 }
 
 /** How a BullMQ user watches for inactivity: one delayed job a session, which each touch puts off. */

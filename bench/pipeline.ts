@@ -6,7 +6,7 @@ import type { Bus } from '../src/ports/bus.ts';
 import type { Clock } from '../src/ports/clock.ts';
 import { cartDigest } from '../src/model/cart.ts';
 import type { Bench } from './harness.ts';
-import { inChunks } from './harness.ts';
+import { inFlight } from './harness.ts';
 
 /** For sessions that are not near their end. */
 export const NO_JOBS: LookPorts['jobs'] = {
@@ -61,7 +61,7 @@ export class Pipeline implements AsyncDisposable {
     const items = [{ product_id: 'p-4711', size: 'M', quantity: 1, price: 19.9 }];
     const cart = { json: JSON.stringify(items), digest: cartDigest(items) };
     const fields = { active_channel: 'whatsapp', language: 'en' };
-    await inChunks(users, 5_000, (user, index) =>
+    await inFlight(users, 5_000, (user, index) =>
       this.hot.sessions.write({ user, at: at(index), activity: true, fields, cart }),
     );
   }

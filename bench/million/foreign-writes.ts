@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Redis } from 'ioredis';
 import { SECOND_MS } from '../../src/model/duration.ts';
 import { parseInstant } from '../../src/model/instant.ts';
-import { type Sample, assertDone, inChunks, percentile } from '../harness.ts';
+import { type Sample, assertDone, inFlight, percentile } from '../harness.ts';
 import type { WatcherProcess } from '../watcher-process.ts';
 import { type ForeignLoad, foreignUsers } from './foreign-load.ts';
 import { type World, announcedUsers, foreignLoad } from './world.ts';
@@ -144,7 +144,7 @@ async function untilFound(world: World, load: ForeignLoad): Promise<number> {
 async function missingOf({ bench, pipeline }: World, users: readonly string[]): Promise<string[]> {
   const [thresholdMs = NaN] = bench.config.stagesMs;
   const missing: string[] = [];
-  await inChunks(users, 1_000, async (user) => {
+  await inFlight(users, 1_000, async (user) => {
     const { dueAt, leasedUntil } = await pipeline.hot.agenda.inspect(user);
     const last = await bench.redis.hget(`session:${user}`, 'last_activity');
     const latest = (parseInstant(last ?? '') ?? NaN) + thresholdMs;

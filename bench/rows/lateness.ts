@@ -7,7 +7,7 @@ import { Redis } from 'ioredis';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/model/duration.ts';
 import type { AnyEvent } from '../../src/model/event.ts';
 import type { Bench, Figure } from '../harness.ts';
-import { assertDone, inChunks, percentile, userIds } from '../harness.ts';
+import { assertDone, inFlight, percentile, userIds } from '../harness.ts';
 import { announcement } from '../payload.ts';
 import { Pipeline } from '../pipeline.ts';
 
@@ -95,7 +95,7 @@ async function delayedJobs(bench: Bench): Promise<number> {
     { connection, concurrency: 100, removeOnComplete: { count: 0 } },
   );
   const start = Date.now();
-  await inChunks(userIds(sessions), 5_000, (user, index) => {
+  await inFlight(userIds(sessions), 5_000, (user, index) => {
     const at = dueAt(bench, start, index) ?? start + HOUR_MS;
     return queue.add('look', { user, dueAt: at }, { delay: Math.max(0, at - Date.now()) });
   });
@@ -120,7 +120,7 @@ async function expiredKeys(bench: Bench): Promise<number> {
   };
   listener.on('message', (_channel: string, key: string) => void appended(key));
   await listener.subscribe('__keyevent@0__:expired');
-  await inChunks(userIds(sessions), 5_000, (user, index) => {
+  await inFlight(userIds(sessions), 5_000, (user, index) => {
     const at = dueAt(bench, start, index) ?? start + HOUR_MS;
     return commands.set(`watch:${user}`, '', 'PXAT', at);
   });

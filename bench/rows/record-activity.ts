@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { openRekindle } from '../../src/index.ts';
 import { DAY_MS } from '../../src/model/duration.ts';
 import type { Bench, Figure } from '../harness.ts';
-import { assertDone, countKeys, debounced, inChunks, rate, userIds } from '../harness.ts';
+import { assertDone, countKeys, debounced, inFlight, rate, userIds } from '../harness.ts';
 
 /** Calls in flight: those of a busy application server. */
 const IN_FLIGHT = 1_000;
@@ -16,7 +16,7 @@ async function ours({ config, redis, sessions }: Bench): Promise<number> {
   const users = userIds(sessions);
   const startedAt = performance.now();
   for (let touch = 0; touch < TOUCHES; touch += 1) {
-    await inChunks(users, IN_FLIGHT, (user) => rekindle.recordActivity(user));
+    await inFlight(users, IN_FLIGHT, (user) => rekindle.recordActivity(user));
   }
   const perSecond = rate(TOUCHES * sessions, startedAt);
   await rekindle.close();
@@ -36,7 +36,7 @@ export const recordActivity: Figure = {
     const users = userIds(sessions);
     const startedAt = performance.now();
     for (let touch = 0; touch < TOUCHES; touch += 1) {
-      await inChunks(users, IN_FLIGHT, (user) => queue.add('look', { user }, debounced(user)));
+      await inFlight(users, IN_FLIGHT, (user) => queue.add('look', { user }, debounced(user)));
     }
     const perSecond = rate(TOUCHES * sessions, startedAt);
     const delayed = await queue.getDelayedCount();
@@ -58,7 +58,7 @@ export const recordActivityRaw: Figure = {
     const users = userIds(sessions);
     const startedAt = performance.now();
     for (let touch = 0; touch < TOUCHES; touch += 1) {
-      await inChunks(users, IN_FLIGHT, (user) =>
+      await inFlight(users, IN_FLIGHT, (user) =>
         Promise.all([
           redis.hset(`session:${user}`, 'last_activity', String(Date.now() / 1_000)),
           redis.pexpire(`session:${user}`, 8 * DAY_MS),

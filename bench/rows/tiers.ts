@@ -14,7 +14,7 @@ import {
   type Sample,
   type Series,
   assertDone,
-  inChunks,
+  inFlight,
   percentile,
   rate,
   userIds,
@@ -101,7 +101,7 @@ async function measure(bench: Bench): Promise<ReadonlyMap<string, Sample>> {
 /** Conversations of ten turns, as the library writes them. */
 async function talk({ hot, clock }: Pipeline, users: readonly string[]): Promise<void> {
   const at = clock.now();
-  await inChunks(users, 1_000, (user) => {
+  await inFlight(users, 1_000, (user) => {
     const messages = Array.from({ length: MESSAGES }, (_none, n) =>
       JSON.stringify({
         tokens: 18,
@@ -123,9 +123,9 @@ function remembering(warm: WarmStore, written: Map<string, Entry>): WarmStore {
       if (typeof member !== 'function') return member;
       const call = member.bind(store) as (...args: unknown[]) => unknown;
       if (name !== 'put') return call;
-      return (owner: string, writes: Parameters<WarmStore['put']>[1]) => {
+      return (...[owner, writes, how]: Parameters<WarmStore['put']>) => {
         for (const { entry } of writes) written.set(`${owner} ${entry.memoryId}`, entry);
-        return call(owner, writes);
+        return call(owner, writes, how);
       };
     },
   });

@@ -45,22 +45,22 @@ export function questionsOf(
     return (...values: SQLInputValue[]) => statement.all(...values);
   };
   const byTime = prepared(
-    `SELECT ${ENTRY} FROM entry WHERE ${THERE} AND timestamp >= ? AND timestamp <= ? ORDER BY timestamp DESC, id DESC LIMIT ?`,
+    `SELECT ${ENTRY} FROM entry WHERE ${THERE} AND timestamp >= ? AND timestamp <= ? ORDER BY timestamp DESC, id DESC LIMIT ${limit}`,
   );
   const byAttribute = prepared(
     `SELECT ${ENTRY} FROM entry WHERE ${THERE} AND version IN (SELECT entry FROM attribute WHERE owner = ? AND name = ? AND kind = ? AND value = ?)
-     ORDER BY timestamp DESC, id DESC LIMIT ?`,
+     ORDER BY timestamp DESC, id DESC LIMIT ${limit}`,
   );
   const byText = prepared(
     `SELECT ${ENTRY} FROM entry_text JOIN entry ON entry.version = entry_text.rowid
-     WHERE entry_text MATCH ? AND ${THERE} ORDER BY bm25(entry_text, 0.0, 1.0), version DESC LIMIT ?`,
+     WHERE entry_text MATCH ? AND ${THERE} ORDER BY bm25(entry_text, 0.0, 1.0), version DESC LIMIT ${limit}`,
   );
   let asked = new Float32Array(FLOATS);
   database.function('likeness', (bytes: SQLInputValue) =>
     bytes instanceof Uint8Array ? cosine(asked, floatsOf(bytes)) : null,
   );
   const byLikeness = prepared(
-    `SELECT ${ENTRY} FROM entry WHERE ${THERE} AND length(embedding) = ? ORDER BY likeness(embedding) DESC LIMIT ?`,
+    `SELECT ${ENTRY} FROM entry WHERE ${THERE} AND length(embedding) = ? ORDER BY likeness(embedding) DESC LIMIT ${limit}`,
   );
   return [
     {
@@ -74,7 +74,7 @@ export function questionsOf(
             const filter = { timestamp: { from, to } };
             return (await warm.find(OWNER, filter, 'newest', { limit })).items;
           },
-          bare: () => byTime(OWNER, now, from, to, limit),
+          bare: () => byTime(OWNER, now, from, to),
         };
       },
     },
@@ -88,7 +88,7 @@ export function questionsOf(
             const filter = { attributes: [{ name: 'topic', equals: topic }] };
             return (await warm.find(OWNER, filter, 'newest', { limit })).items;
           },
-          bare: () => byAttribute(OWNER, now, OWNER, 'topic', 'string', topic, limit),
+          bare: () => byAttribute(OWNER, now, OWNER, 'topic', 'string', topic),
         };
       },
     },
@@ -101,7 +101,7 @@ export function questionsOf(
         const quoted = [...new Set(words)].map((word) => `"${word}"`).join(' AND ');
         return {
           ours: () => warm.search(OWNER, words.join(' '), { limit }),
-          bare: () => byText(`owner:${wordOf(OWNER)} AND content:(${quoted})`, OWNER, now, limit),
+          bare: () => byText(`owner:${wordOf(OWNER)} AND content:(${quoted})`, OWNER, now),
         };
       },
     },

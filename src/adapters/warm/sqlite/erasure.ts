@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Database } from './database.ts';
+import { AT_MOST } from './query.ts';
 import { deleteRow } from './row.ts';
 
 /** Entries that one step of an erasure removes: 50 of 2 KB took 4 ms, half of it for the disk. */
@@ -38,7 +39,7 @@ export function eraseSome(
 ): { readonly removed: number; readonly finished: boolean } {
   const rows = database.all(
     `SELECT version FROM entry
-     WHERE owner = ? AND timestamp <= (SELECT erased_at FROM tombstone WHERE unfinished = ?) LIMIT ?`,
+     WHERE owner = ? AND timestamp <= (SELECT erased_at FROM tombstone WHERE unfinished = ?) ${AT_MOST}`,
     [agentId, agentId, ERASED_AT_ONCE],
   );
   for (const row of rows) deleteRow(database, Number(row['version']));

@@ -3,7 +3,7 @@ import { cosine } from '../../../model/embedding.ts';
 import type { EntryFilter, Scored } from '../../../ports/warm.ts';
 import { Best } from './best.ts';
 import type { Database, Row } from './database.ts';
-import { whereEachOf } from './query.ts';
+import { AT_MOST, whereEachOf } from './query.ts';
 import { ENTRY, floatsOf, storedEntry } from './row.ts';
 
 /** Entries that are compared, or read whole, before others have their turn. */
@@ -66,7 +66,7 @@ function someAfter(
   return database.all(
     `SELECT page.timestamp, page.id, entry.embedding FROM (
        SELECT version, timestamp, id FROM entry
-       WHERE owner = ? AND (timestamp, id) > (?, ?) AND timestamp <= ? ORDER BY timestamp, id LIMIT ?
+       WHERE owner = ? AND (timestamp, id) > (?, ?) AND timestamp <= ? ORDER BY timestamp, id ${AT_MOST}
      ) AS page LEFT JOIN entry ON entry.version = page.version AND length(entry.embedding) = ? AND ${where.text}
      ORDER BY page.timestamp, page.id`,
     [

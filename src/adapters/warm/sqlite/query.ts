@@ -4,6 +4,12 @@ import type { AttributeTest, EntryFilter, EntryOrder, Range } from '../../../por
 /** A value that SQLite binds. */
 export type Bound = string | number | bigint | null | Uint8Array;
 
+/**
+ * At most so many. For a bare `LIMIT ?` SQLite makes a new plan whenever it is bound: that was 40 µs of the 45 that a
+ * `find` took.
+ */
+export const AT_MOST = 'LIMIT ? + 0';
+
 /** A piece of SQL and the values of its question marks. */
 export interface Sql {
   readonly text: string;

@@ -25,6 +25,7 @@ import { beginErasure, eraseLeftovers, eraseSome, erasedAtOf, forgetErasures } f
 import { mostSimilar } from './likeness.ts';
 import { GroupCommit } from './group-commit.ts';
 import {
+  AT_MOST,
   type Bound,
   ORDERS,
   boundOf,
@@ -172,7 +173,7 @@ export class SqliteWarm implements WarmStore {
     }
     return this.#database.read(() => {
       const rows = this.#database.all(
-        `SELECT ${ENTRY} FROM entry WHERE ${texts.join(' AND ')} ORDER BY entry.${column} ${direction}, entry.id ${direction} LIMIT ?`,
+        `SELECT ${ENTRY} FROM entry WHERE ${texts.join(' AND ')} ORDER BY entry.${column} ${direction}, entry.id ${direction} ${AT_MOST}`,
         [...values, limit + 1],
       );
       const items = rows.slice(0, limit);
@@ -196,7 +197,7 @@ export class SqliteWarm implements WarmStore {
     const find = (operator: 'AND' | 'OR'): Row[] =>
       this.#database.all(
         `SELECT ${ENTRY}, bm25(entry_text, 0.0, 1.0) AS rank FROM entry_text JOIN entry ON entry.version = entry_text.rowid
-         WHERE entry_text MATCH ? AND ${where.text} ORDER BY rank, entry.version DESC LIMIT ?`,
+         WHERE entry_text MATCH ? AND ${where.text} ORDER BY rank, entry.version DESC ${AT_MOST}`,
         [
           `owner:${wordOf(agentId)} AND content:(${words.map((word) => `"${word}"`).join(` ${operator} `)})`,
           ...where.values,
@@ -256,7 +257,7 @@ export class SqliteWarm implements WarmStore {
              WHERE older.owner = entry.owner AND (older.timestamp, older.id) < (entry.timestamp, entry.id)
                AND ${older.text}
            )
-         ORDER BY timestamp, owner, id LIMIT ?`,
+         ORDER BY timestamp, owner, id ${AT_MOST}`,
         [before, ...after, ...there.values, ...older.values, limit + 1],
       ),
     );
@@ -298,10 +299,10 @@ export class SqliteWarm implements WarmStore {
     const now = this.#clock.now();
     return this.#database.write(() => {
       forgetErasures(this.#database, now);
-      const rows = this.#database.all('SELECT version FROM entry WHERE expires_at <= ? LIMIT ?', [
-        now,
-        SWEEP_AT_ONCE,
-      ]);
+      const rows = this.#database.all(
+        `SELECT version FROM entry WHERE expires_at <= ? ${AT_MOST}`,
+        [now, SWEEP_AT_ONCE],
+      );
       for (const row of rows) deleteRow(this.#database, Number(row['version']));
       if (rows.length > 0) return rows.length;
       const erased = eraseLeftovers(this.#database);
