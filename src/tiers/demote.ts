@@ -121,7 +121,10 @@ export class Demoter {
   /** One snapshot, taken to warm. */
   async #step(ref: string, name: SessionName): Promise<Step | typeof CHANGED> {
     const { records, clock } = this.#ports;
-    const read = await this.#tail(name, SEGMENT_MESSAGES);
+    const [found, read] = await Promise.all([
+      this.#latestHeader(name),
+      this.#tail(name, SEGMENT_MESSAGES),
+    ]);
     // Before the snapshot: nothing that an erasure removes later is given an instant after it.
     const begunAt = clock.now();
     const snapshot = await this.#gather(ref);
@@ -135,8 +138,10 @@ export class Demoter {
     const whole = seen.length > SEGMENT_MESSAGES ? await this.#tail(name, seen.length) : read;
     if (whole.at(-1)?.stored.version !== read.at(-1)?.stored.version) return CHANGED;
     const tail = tailOf(whole, erasedAt);
+    const latest = found && found.stored.entry.timestamp > erasedAt ? found : undefined;
     const fresh = unknownOf(tail.known, seen).filter(({ at }) => (at ?? now) > erasedAt);
-    if ((await this.#write(name, snapshot, tail, fresh, now)) === CHANGED) return CHANGED;
+    if ((await this.#write(name, snapshot, { ...tail, latest }, fresh, now)) === CHANGED)
+      return CHANGED;
 
     const step = { messages: fresh.length, outcome: 'copied', leftMs, more: false } as const;
     if (await this.#sink(snapshot)) return { ...step, outcome: 'sunk' };
@@ -191,13 +196,11 @@ export class Demoter {
   async #write(
     name: SessionName,
     snapshot: Snapshot,
-    { last, lastNumber }: Tail,
+    { last, lastNumber, latest }: Tail & { readonly latest: StoredHeader | undefined },
     fresh: readonly Said[],
     now: number,
   ): Promise<undefined | typeof CHANGED> {
-    const { fields = {}, erasedAt = -Infinity } = snapshot;
-    const found = await this.#latestHeader(name);
-    const latest = found && found.stored.entry.timestamp > erasedAt ? found : undefined;
+    const { fields = {} } = snapshot;
     const epoch = epochOf(snapshot, latest?.header, last?.segment, now);
     const standing =
       latest && latest.header.epoch !== epoch ? await this.#headerOf(name, epoch) : latest;
@@ -216,10 +219,10 @@ export class Demoter {
     const header = headerOf(name, snapshot, epoch, end, standing?.header, now);
     const entry = headerEntry({ ...header, lastSegment: end?.number ?? lastNumber }, about, now);
     const isNews = !standing || !sameEntry(entry, standing.stored.entry);
-    const headers = isNews ? [this.#writeOf(entry, standing?.stored, now)] : [];
+    if (isNews) writes.push(this.#writeOf(entry, standing?.stored, now));
     const written: EntryWrite[] = [];
-    // The header last, so that it never tells of what does not stand.
-    for (const batch of [...batchesOf(writes), headers]) {
+    // In their order, the header last: it never tells of what does not stand.
+    for (const batch of batchesOf(writes)) {
       const taken = await this.#put(name.user, batch);
       if (taken === CHANGED) return CHANGED;
       written.push(...taken);
@@ -280,7 +283,9 @@ export class Demoter {
     for (const outcome of outcomes)
       if (outcome.outcome === 'failed') throw new Error(`warm refused an entry: ${outcome.reason}`);
     if (outcomes.every(({ outcome }) => outcome === 'written')) return writes;
-    if (writes.length === 1 && outcomes[0]?.outcome === 'erased') return [];
+    // A header that is older than an erasure is not wanted; the segments before it are.
+    if (outcomes.at(-1)?.outcome === 'erased' && isHeader(writes.at(-1)))
+      return this.#put(user, writes.slice(0, -1));
     // Another demoter was there, or an erasure: what stands is read first.
     return CHANGED;
   }
@@ -329,6 +334,10 @@ export class Demoter {
     const [stored] = await this.#ports.warm.get(user, [headerId(epoch, session)]);
     return storedHeader(stored);
   }
+}
+
+function isHeader(write: EntryWrite | undefined): boolean {
+  return write?.entry.memoryType === 'session';
 }
 
 interface Step extends Demotion {

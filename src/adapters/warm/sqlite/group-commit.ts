@@ -6,8 +6,8 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Writes that one transaction takes: more would hold the event loop for longer, and save little. */
-const TOGETHER_MAX = 32;
+/** Writes that one transaction takes: whoever reads waits for all of them. */
+const TOGETHER_MAX = 128;
 
 /**
  * Writes of one turn of the event loop share a transaction, and so the wait for the disk, which is most of what a small

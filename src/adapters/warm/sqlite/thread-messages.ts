@@ -23,6 +23,24 @@ export interface Answer {
   readonly error?: PackedError;
 }
 
+/**
+ * Hands over together what is given in one turn of the event loop: a message between threads costs as much as the
+ * question in it.
+ */
+export function gathered<T>(send: (items: readonly T[]) => void): (item: T) => void {
+  let waiting: T[] = [];
+  return (item) => {
+    waiting.push(item);
+    if (waiting.length > 1) return;
+    // After the promises of this turn have gone on.
+    process.nextTick(() => {
+      const items = waiting;
+      waiting = [];
+      send(items);
+    });
+  };
+}
+
 interface PackedError {
   readonly name: string;
   readonly message: string;

@@ -1,13 +1,17 @@
 /** The thread of one SQLite file: see `ThreadedWarm`. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SqliteWarm } from './sqlite-warm.ts';
-import { type Answer, type Question, packError, unpackWrites } from './thread-messages.ts';
+import {
+  type Answer,
+  type Question,
+  gathered,
+  packError,
+  unpackWrites,
+} from './thread-messages.ts';
 
 let now = 0;
 
-function answer(message: Answer): void {
-  parentPort?.postMessage(message);
-}
+const answer = gathered((answers: readonly Answer[]) => parentPort?.postMessage(answers));
 
 async function ask(warm: SqliteWarm, { id, method, args, now: at }: Question): Promise<void> {
   now = at;
@@ -23,14 +27,16 @@ async function ask(warm: SqliteWarm, { id, method, args, now: at }: Question): P
     answer({ id, error: packError(error) });
   }
   // Nothing holds the thread any more.
-  if (method === 'close') parentPort?.close();
+  if (method === 'close') process.nextTick(() => parentPort?.close());
 }
 
 try {
   const { file, now: openedAt } = workerData as { readonly file: string; readonly now: number };
   now = openedAt;
   const warm = new SqliteWarm(file, { now: () => now, sleep: () => Promise.resolve() });
-  parentPort?.on('message', (question: Question) => void ask(warm, question));
+  parentPort?.on('message', (questions: readonly Question[]) => {
+    for (const question of questions) void ask(warm, question);
+  });
   answer({ id: 0 });
 } catch (error) {
   answer({ id: 0, error: packError(error) });

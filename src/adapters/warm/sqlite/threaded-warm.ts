@@ -3,7 +3,14 @@ import { Worker } from 'node:worker_threads';
 import { WarmUnavailableError, errorMessage } from '../../../model/errors.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type { WarmStore } from '../../../ports/warm.ts';
-import { type Answer, type Question, packWrites, unpackError } from './thread-messages.ts';
+import {
+  type Answer,
+  type Question,
+  gathered,
+  packError,
+  packWrites,
+  unpackError,
+} from './thread-messages.ts';
 
 /** As this file itself: TypeScript as it is, or compiled. */
 const THREAD = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
@@ -25,6 +32,7 @@ export class ThreadedWarm implements WarmStore {
   readonly #file: string;
   readonly #clock: Clock;
   readonly #asked = new Map<number, Asked>();
+  readonly #send: (question: Question) => void;
   #questions = 0;
   #ended: string | undefined;
 
@@ -32,6 +40,7 @@ export class ThreadedWarm implements WarmStore {
     this.#thread = thread;
     this.#file = file;
     this.#clock = clock;
+    this.#send = gathered((questions) => this.#post(questions));
   }
 
   /** @throws as SqliteWarm does */
@@ -39,7 +48,9 @@ export class ThreadedWarm implements WarmStore {
     const thread = new Worker(THREAD, { workerData: { file, now: clock.now() } });
     const warm = new ThreadedWarm(thread, file, clock);
     const opened = warm.#answerTo(0);
-    thread.on('message', (answer: Answer) => warm.#take(answer));
+    thread.on('message', (answers: Answer[]) => {
+      for (const answer of answers) warm.#take(answer);
+    });
     thread.on('error', (error: unknown) => warm.#end(errorMessage(error)));
     thread.on('exit', () => warm.#end('it was closed'));
     try {
@@ -105,10 +116,20 @@ export class ThreadedWarm implements WarmStore {
     if (this.#ended !== undefined) return Promise.reject(this.#gone());
     this.#questions += 1;
     const id = this.#questions;
-    const question: Question = { id, method, args, now: this.#clock.now() };
     const answer = this.#answerTo(id);
-    this.#thread.postMessage(question);
+    this.#send({ id, method, args, now: this.#clock.now() });
     return answer as Promise<Returned<M>>;
+  }
+
+  #post(questions: readonly Question[]): void {
+    try {
+      this.#thread.postMessage(questions);
+    } catch (error) {
+      // One that cannot be told to a thread fails alone.
+      const [only, ...others] = questions;
+      if (only && others.length === 0) this.#take({ id: only.id, error: packError(error) });
+      else for (const question of questions) this.#post([question]);
+    }
   }
 
   #answerTo(id: number): Promise<unknown> {
