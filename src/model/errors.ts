@@ -41,6 +41,16 @@ export class WarmUnavailableError extends Error {
   }
 }
 
+/** The cold tier cannot serve now: away, full, throttled. Nothing was lost; try again. */
+export class ColdUnavailableError extends Error {
+  override readonly name = 'ColdUnavailableError';
+}
+
+/** An object of the cold tier is not what was written: says which, and what is wrong with it. */
+export class DamagedObjectError extends Error {
+  override readonly name = 'DamagedObjectError';
+}
+
 /** What was asked cannot be done, however often it is tried: a job that fails with it is a dead letter at once. */
 export class PermanentError extends Error {
   override readonly name = 'PermanentError';

@@ -22,6 +22,11 @@ export const COLUMNS = [
   'expires_at',
 ] as const;
 
+const MARKS = COLUMNS.map(() => '?').join(', ');
+
+/** Writes `boundRow`. */
+export const INSERT_ENTRY = `INSERT INTO entry (${COLUMNS.join(', ')}) VALUES (${MARKS})`;
+
 /** What is read to give an entry. */
 export const ENTRY = ['version', ...COLUMNS].map((column) => `entry.${column}`).join(', ');
 

@@ -37,7 +37,7 @@ import {
   whereOf,
   wordsOf,
 } from './query.ts';
-import { COLUMNS, ENTRY, boundRow, deleteRow, storedEntry } from './row.ts';
+import { ENTRY, INSERT_ENTRY, boundRow, deleteRow, storedEntry } from './row.ts';
 import { tidyText, wordOf } from './text-index.ts';
 
 /** Expired entries that one sweep removes: 1,000 of half a kilobyte held the event loop for 19 to 87 ms. */
@@ -105,11 +105,7 @@ export class SqliteWarm implements WarmStore {
     version: string | undefined,
   ): WriteOutcome {
     if (version !== undefined) deleteRow(this.#database, Number(version));
-    const marks = COLUMNS.map(() => '?').join(', ');
-    const inserted = this.#database.run(
-      `INSERT INTO entry (${COLUMNS.join(', ')}) VALUES (${marks})`,
-      boundRow(entry, expiresAt),
-    );
+    const inserted = this.#database.run(INSERT_ENTRY, boundRow(entry, expiresAt));
     for (const [name, value] of Object.entries(entry.attributes)) {
       this.#database.run(
         'INSERT INTO attribute (owner, name, kind, value, entry) VALUES (?, ?, ?, ?, ?)',

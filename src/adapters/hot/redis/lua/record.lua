@@ -15,57 +15,52 @@ local NAMES_MAX = 1024
 
 local call = redis.call
 
-local function kindOf(key)
-  return call('TYPE', key).ok
+-- Nothing where there is a value of another kind.
+local function lengthOf(command, key)
+  local length = redis.pcall(command, key)
+  return type(length) == 'number' and length or nil
 end
 
 local function fieldsOf(session, maxField)
-  local fields, leftOut, parts = {}, {}, {}
-  local kind = kindOf(session)
-  if kind == 'none' then return fields, leftOut, parts end
-  if kind ~= 'hash' or call('HLEN', session) > NAMES_MAX then return fields, { '*' }, parts end
-  local names = call('HKEYS', session)
-  -- The order of a hash is nobody's promise.
-  table.sort(names)
-  for _, name in ipairs(names) do
-    local length = call('HSTRLEN', session, name)
-    local value = ''
-    if length > maxField then
+  local count = lengthOf('HLEN', session)
+  if count == 0 then return {}, {} end
+  if not count or count > NAMES_MAX then return {}, { '*' } end
+  local bytes = redis.pcall('MEMORY', 'USAGE', session, 'SAMPLES', 0)
+  if type(bytes) == 'number' and bytes <= maxField then return call('HGETALL', session), {} end
+  local fields, leftOut = {}, {}
+  for _, name in ipairs(call('HKEYS', session)) do
+    if call('HSTRLEN', session, name) > maxField then
       leftOut[#leftOut + 1] = name
     else
-      value = call('HGET', session, name)
       fields[#fields + 1] = name
-      fields[#fields + 1] = value
+      fields[#fields + 1] = call('HGET', session, name)
     end
-    parts[#parts + 1] = #name .. ':' .. name .. length .. ':' .. value
   end
-  return fields, leftOut, parts
+  return fields, leftOut
 end
 
--- sha1hex of each first: else the ends of two texts could be moved without notice.
-local function digestOf(list)
-  local parts = {}
-  for i, text in ipairs(list) do parts[i] = redis.sha1hex(text) end
-  return redis.sha1hex(table.concat(parts))
+-- Packed, where each text has its length: else the ends of two texts could be moved without notice.
+local function digestOf(values)
+  return redis.sha1hex(cmsgpack.pack(values))
 end
 
 local function record(session, messages, overflow, maxField, page, from)
-  local found = { following = '', overflow = {}, window = {} }
-  local parts
-  found.fields, found.leftOut, parts = fieldsOf(session, maxField)
+  local found = { following = '', overflow = {}, window = {}, head = '' }
+  found.fields, found.leftOut = fieldsOf(session, maxField)
 
-  local waiting = kindOf(overflow) == 'list' and call('LLEN', overflow) or 0
-  if waiting > 0 then found.overflow = call('LRANGE', overflow, 0, page - 1) end
-  found.head = digestOf(found.overflow)
+  local waiting = lengthOf('LLEN', overflow) or 0
+  if waiting > 0 then
+    found.overflow = call('LRANGE', overflow, 0, page - 1)
+    found.head = digestOf(found.overflow)
+  end
 
-  local kind = kindOf(messages)
-  local length = kind == 'list' and call('LLEN', messages) or 0
+  local length = lengthOf('LLEN', messages)
   if waiting > page then
     found.following = 'overflow'
-  elseif kind == 'list' then
-    found.window = call('LRANGE', messages, from, from + page - 1)
+  elseif length then
+    if length > 0 then found.window = call('LRANGE', messages, from, from + page - 1) end
     if length > from + page then found.following = tostring(from + page) end
-  elseif kind == 'string' then
+  elseif call('TYPE', messages).ok == 'string' then
     if call('STRLEN', messages) > TEXT_MAX then
       found.leftOut[#found.leftOut + 1] = ':messages'
     else
@@ -73,8 +68,8 @@ local function record(session, messages, overflow, maxField, page, from)
     end
   end
 
-  local whole = waiting <= page and length <= page and from == 0
-  local said = type(found.window) == 'string' and redis.sha1hex(found.window) or digestOf(found.window)
-  found.digest = whole and digestOf({ table.concat(parts), kind, said, found.head }) or ''
+  local whole = waiting <= page and (length or 0) <= page and from == 0
+  -- A hash that is told in another order counts as changed: it is read once more then.
+  found.digest = whole and digestOf({ found.fields, found.leftOut, found.window, found.head }) or ''
   return found
 end
