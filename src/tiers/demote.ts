@@ -121,10 +121,9 @@ export class Demoter {
   /** One snapshot, taken to warm. */
   async #step(ref: string, name: SessionName): Promise<Step | typeof CHANGED> {
     const { records, clock } = this.#ports;
-    const [found, read] = await Promise.all([
-      this.#latestHeader(name),
-      this.#tail(name, SEGMENT_MESSAGES),
-    ]);
+    // The header first: whoever appends after it was read leaves it in another version.
+    const found = await this.#latestHeader(name);
+    const read = await this.#tail(name, SEGMENT_MESSAGES);
     // Before the snapshot: nothing that an erasure removes later is given an instant after it.
     const begunAt = clock.now();
     const snapshot = await this.#gather(ref);

@@ -14,6 +14,8 @@ import { SHIRT } from '../support/watched-user.ts';
 
 const USER = 'ann~the user';
 const SAID = ['1', '2', '3', '4', '5'];
+/** Too long for one batch with others: so segments and header are written in turn. */
+const LONG = 'a long word '.repeat(50_000);
 const LOCK_MS = 500;
 
 const redis = testRedis();
@@ -32,7 +34,7 @@ beforeEach(async () => {
     lockMs: LOCK_MS,
   });
   movers = [];
-  for (const id of SAID) await world.says(USER, id);
+  for (const id of SAID) await world.says(USER, id, id === '5' ? { content: LONG } : {});
   await world.library.updateCart(USER, [SHIRT], { language: 'hi' });
   world.outage(HOT_TTL_MS);
   while ((await world.looker.lookOnce()).users > 0);
@@ -92,10 +94,19 @@ describe('a demoter that is killed', () => {
       hotStands: true,
     },
     {
-      name: 'segments and header',
+      name: 'one segment and the next',
       when: 'after',
       call: 'warm.put',
       nth: 1,
+      warm: SAID.slice(0, 4),
+      headers: 0,
+      hotStands: true,
+    },
+    {
+      name: 'segments and header',
+      when: 'after',
+      call: 'warm.put',
+      nth: 2,
       warm: SAID,
       headers: 0,
       hotStands: true,
@@ -104,7 +115,7 @@ describe('a demoter that is killed', () => {
       name: 'header and reading it back',
       when: 'after',
       call: 'warm.put',
-      nth: 2,
+      nth: 3,
       warm: SAID,
       headers: 1,
       hotStands: true,
@@ -150,7 +161,7 @@ describe('a demoter that is killed', () => {
         },
         { timeout: 30_000, interval: 20 },
       );
-      const left = warm.length === 0 ? SAID.length : 0;
+      const left = SAID.length - warm.length;
       expect(next.said).toEqual([hotStands ? `sunk ${left}` : 'nothing 0']);
       expect(await hash()).toEqual({});
       expect(await texts()).toEqual([]);
