@@ -2,6 +2,7 @@
 import { IANAZone } from 'luxon';
 import ms from 'ms';
 import { z } from 'zod';
+import { nextByCron } from '../model/cron.ts';
 import { DAY_MS } from '../model/duration.ts';
 
 /** A form: what is accepted, in words for an error and for the table of settings, and how it is read. */
@@ -116,6 +117,23 @@ export const localHours: Form<LocalHours | undefined> = {
     return z.NEVER;
   }),
 };
+
+export const cron: Form<string> = {
+  accepts: 'a cron expression of five fields such as "17 3 * * *"',
+  schema: z
+    .string()
+    .regex(/^\S+( \S+){4}$/)
+    .refine((text) => isCron(text)),
+};
+
+function isCron(text: string): boolean {
+  try {
+    nextByCron(text, 'UTC', 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export const timezone: Form<string> = {
   accepts: 'an IANA time zone such as UTC or Europe/Berlin',

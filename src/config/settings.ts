@@ -2,7 +2,7 @@
  * Every setting there is: its name, its default, what it means, and how it is read. The table in the README, the
  * command `rekindle config` and the errors for a person all come from here.
  */
-import { SECOND_MS } from '../model/duration.ts';
+import { DAY_MS, SECOND_MS } from '../model/duration.ts';
 import type { Form } from './forms.ts';
 import * as forms from './forms.ts';
 import { redisUrl } from './redis-url.ts';
@@ -164,6 +164,24 @@ export const SETTINGS = {
     'REKINDLE_WARM_TTL',
     forms.duration(SECOND_MS),
     'How long after it was last written a warm entry may be dropped, whatever became of it; default: never.',
+  ),
+  warmAgeMs: setting(
+    'REKINDLE_WARM_AGE',
+    '7d',
+    forms.duration(DAY_MS),
+    'How long after its last message a conversation is compacted.',
+  ),
+  compactCron: setting(
+    'REKINDLE_COMPACT_CRON',
+    '17 3 * * *',
+    forms.cron,
+    'When the compactor looks for such conversations, in UTC.',
+  ),
+  compactConcurrency: setting(
+    'REKINDLE_COMPACT_CONCURRENCY',
+    '4',
+    forms.wholeNumber(1, 1_000),
+    'Users whose conversations one compactor takes at once.',
   ),
   dataDir: setting(
     'REKINDLE_DATA_DIR',

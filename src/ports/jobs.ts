@@ -66,11 +66,10 @@ export interface Jobs {
   stop(signal: AbortSignal): Promise<void>;
 }
 
-export interface Schedule {
-  readonly name: string;
-  /** Milliseconds between turns. */
-  readonly everyMs: number;
-}
+/** Turns come every so many milliseconds, the first at once; or at the instants that a cron expression names. */
+export type Schedule =
+  | { readonly name: string; readonly everyMs: number }
+  | { readonly name: string; readonly cron: string; readonly timezone: string };
 
 /** One turn. `signal` aborts when the process stops: leave things so that the next turn can go on. */
 export type JobRun = (signal: AbortSignal) => Promise<void>;

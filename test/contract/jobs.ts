@@ -41,6 +41,19 @@ export function jobsContract(name: string, harness: () => JobsHarness): void {
       expect(tookMs).toBeLessThan(5 * everyMs);
     });
 
+    test('a schedule by cron has its turns at the instants that it names, and none before', async () => {
+      const { until, now } = harness();
+      const turns: number[] = [];
+      const one = jobs();
+      const cron = { cron: '* * * * * *', timezone: 'Europe/Berlin' };
+      one.register({ name: 'each-second', ...cron }, async () => void turns.push(now()));
+      const nextSecond = Math.floor(now() / 1_000) * 1_000 + 1_000;
+      await one.start();
+      await until(() => turns.length >= 3);
+      expect(turns[0]).toBeGreaterThanOrEqual(nextSecond);
+      expect(turns[2]! - turns[0]!).toBeGreaterThan(1_000);
+    });
+
     test('a turn that fails takes nothing from the next one, nor from other schedules', async () => {
       const { everyMs, until } = harness();
       let failed = 0;

@@ -1,5 +1,5 @@
-import { Queue, Worker } from 'bullmq';
-import { DAY_MS, SECOND_MS } from '../../../model/duration.ts';
+import { Queue, type RepeatOptions, Worker } from 'bullmq';
+import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../../model/duration.ts';
 import { errorMessage } from '../../../model/errors.ts';
 import type { JobRun, Schedule } from '../../../ports/jobs.ts';
 import { type StoreAccess, WORKER_RETRY_MS } from './connection.ts';
@@ -12,6 +12,9 @@ const KEEP = {
   removeOnComplete: { count: 0 },
   removeOnFail: { count: 20, age: (7 * DAY_MS) / SECOND_MS },
 } as const;
+
+/** How late a turn by cron may be before its schedule counts as broken. */
+const CRON_PATIENCE_MS = MINUTE_MS;
 
 /** An abandoned turn is given to another worker this often; if that one dies too, the next turn will do. */
 const TAKEN_OVER_MAX = 1;
@@ -62,14 +65,10 @@ export class Turns {
     });
   }
 
-  /** Makes the schedule produce turns: at once where it is new or its period has changed, else as it did. */
+  /** Makes the schedule produce turns: one with a period at once where it is new or that has changed, else as it did. */
   async register(): Promise<void> {
     await this.#queue.setGlobalConcurrency(1);
-    await this.#queue.upsertJobScheduler(
-      TURN,
-      { every: this.schedule.everyMs },
-      { name: TURN, opts: KEEP },
-    );
+    await this.#queue.upsertJobScheduler(TURN, repeatOf(this.schedule), { name: TURN, opts: KEEP });
   }
 
   /** Begins to take turns, or begins again if the worker has come to an end. */
@@ -93,7 +92,9 @@ export class Turns {
     if (scheduler?.next === undefined) return true;
     const overdueMs = Date.now() - scheduler.next;
     // While a long turn runs, the next one waits for its end.
-    return overdueMs > this.schedule.everyMs && (await this.#queue.getActiveCount()) === 0;
+    const { schedule } = this;
+    const patienceMs = 'everyMs' in schedule ? schedule.everyMs : CRON_PATIENCE_MS;
+    return overdueMs > patienceMs && (await this.#queue.getActiveCount()) === 0;
   }
 
   /** Takes no new turn and waits for the running one. */
@@ -116,6 +117,12 @@ export class Turns {
       'a turn failed; the next one tries again',
     );
   }
+}
+
+function repeatOf(schedule: Schedule): RepeatOptions {
+  return 'everyMs' in schedule
+    ? { every: schedule.everyMs }
+    : { pattern: schedule.cron, tz: schedule.timezone };
 }
 
 /** Removes what a schedule that is no longer registered has left: its scheduler, its waiting and its failed turns. */

@@ -1,3 +1,4 @@
+import { nextByCron } from '../../../model/cron.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type {
   DeadLetter,
@@ -51,7 +52,9 @@ export class VirtualJobs implements Jobs {
   async start(): Promise<void> {
     if (this.#state !== 'new') return;
     this.#state = 'started';
-    for (const entry of this.#entries) entry.dueAt = this.#clock.now();
+    const now = this.#clock.now();
+    for (const entry of this.#entries)
+      entry.dueAt = 'everyMs' in entry.schedule ? now : nextTurn(entry, now);
   }
 
   async trigger(name: string): Promise<void> {
@@ -155,11 +158,8 @@ export class VirtualJobs implements Jobs {
   /** The turn of this instant, with the next one noted. */
   #takeTurn(entry: Entry, at: number): () => Promise<void> {
     const now = this.#clock.now();
-    if (entry.dueAt === at) {
-      const { everyMs } = entry.schedule;
-      // Turns that were missed are not made up for: the next one is the first after now.
-      entry.dueAt += everyMs * (Math.floor((now - entry.dueAt) / everyMs) + 1);
-    }
+    // Turns that were missed are not made up for: the next one is the first after now.
+    if (entry.dueAt === at) entry.dueAt = nextTurn(entry, now);
     if (entry.triggeredAt === at) entry.triggeredAt = undefined;
     return () => entry.run(this.#givingUp.signal);
   }
@@ -173,6 +173,12 @@ export class VirtualJobs implements Jobs {
     }
     return queue;
   }
+}
+
+function nextTurn({ schedule, dueAt }: Entry, now: number): number {
+  if ('cron' in schedule) return nextByCron(schedule.cron, schedule.timezone, now);
+  const { everyMs } = schedule;
+  return dueAt + everyMs * (Math.floor((now - dueAt) / everyMs) + 1);
 }
 
 function nextOf({ dueAt, triggeredAt }: Entry): number {
