@@ -11,6 +11,7 @@
  * Where one user has several sessions at a time, `/<session>` follows in either id, an attribute `session` says it too, and
  * numbers go on over all that had this name.
  */
+import { DAY_MS } from './duration.ts';
 import { type Attributes, type Entry, assertEntry } from './entry.ts';
 import { messageText } from './message.ts';
 import { type Said, said } from './said.ts';
@@ -22,6 +23,12 @@ export const SEGMENT_MESSAGES = 20;
 
 /** Or with so many bytes: below what the narrowest of the stores takes as one item (2 MB). One message may be larger. */
 const SEGMENT_BYTES = 256 * 1024;
+
+/** A conversation ends with a silence of so long: what follows it is another one, in a segment of its own. */
+export const SILENCE_MS = DAY_MS;
+
+/** Identities that a header keeps of compacted messages: a list of others may show as many of them again. */
+const KNOWN_MAX = 2_000;
 
 /** Nobody has judged it yet. */
 const IMPORTANCE = 0.5;
@@ -66,7 +73,8 @@ function named(session: string | undefined): string {
 }
 
 /**
- * Lays messages out behind the last segment: it is filled up if it is of this session, else sealed; then others follow.
+ * Lays messages out behind the last segment: it is filled up if it is of this session and conversation, else sealed; then
+ * others follow.
  * @param lastNumber of the last that stands, which may be one that must not be known any more
  * @returns the segments to write, in their order, to be written together or in turn
  */
@@ -85,7 +93,10 @@ export function appended(
   for (const one of messages) {
     const size = Buffer.byteLength(one.raw);
     const room =
-      current && current.messages.length < SEGMENT_MESSAGES && bytes + size <= SEGMENT_BYTES;
+      current &&
+      current.messages.length < SEGMENT_MESSAGES &&
+      bytes + size <= SEGMENT_BYTES &&
+      !isSilence(current.messages.at(-1), one);
     if (!current || !room) {
       number += 1;
       const [before, follows] = current
@@ -100,6 +111,11 @@ export function appended(
   }
   const left = last && !last.sealed && segments[0]?.number !== last.number;
   return left ? [{ ...last, sealed: true }, ...segments] : segments;
+}
+
+/** Between two messages that say when they were said. */
+function isSilence(before: Said | undefined, { at }: Said): boolean {
+  return before?.at !== undefined && at !== undefined && at - before.at >= SILENCE_MS;
 }
 
 function bytesOf(messages: readonly Said[]): number {
@@ -183,6 +199,30 @@ export interface Header extends SessionName {
   readonly latestAt: number;
   /** When others' TTL takes the session; undefined: ours, or never. */
   readonly expiresAt: number | undefined;
+  /** Stages that were announced of its cart, as far as was known when it was written. */
+  readonly announced: number;
+  /** What stood in segments up to this one and was compacted. */
+  readonly compacted: Compacted;
+}
+
+export interface Compacted {
+  /** Number of the last segment; 0: none. */
+  readonly to: number;
+  /** Identities of the latest messages, oldest first: what hot still shows of them is not taken for new. */
+  readonly known: readonly string[];
+}
+
+/** Of a session of which nothing was. */
+export const NOTHING_COMPACTED: Compacted = { to: 0, known: [] };
+
+/** What a header keeps once these segments were compacted, too; a repeat changes nothing. */
+export function compactedAfter(before: Compacted, segments: readonly Segment[]): Compacted {
+  const further = segments.filter(({ number }) => number > before.to);
+  const identities = further.flatMap(({ messages }) => messages.map(({ identity }) => identity));
+  return {
+    to: Math.max(before.to, ...further.map(({ number }) => number)),
+    known: [...before.known, ...identities].slice(-KNOWN_MAX),
+  };
 }
 
 export function headerId(epoch: number, session?: string): string {
@@ -191,6 +231,7 @@ export function headerId(epoch: number, session?: string): string {
 
 export function headerEntry(header: Header, about: Attributes, now: number): Entry {
   const { epoch, fields, ours, lastSegment, messages, chain, latestAt, expiresAt } = header;
+  const { announced, compacted } = header;
   return entry(header, {
     memoryId: headerId(epoch, header.session),
     timestamp: latestAt,
@@ -205,10 +246,11 @@ export function headerEntry(header: Header, about: Attributes, now: number): Ent
       ours,
       messages,
       chain,
+      ...(announced > 0 && { announced }),
       ...(expiresAt !== undefined && { expires_at: expiresAt }),
     },
     sources: [],
-    payload: JSON.stringify({ fields }),
+    payload: JSON.stringify({ fields, ...(compacted.to > 0 && { compacted }) }),
     now,
   });
 }
@@ -222,8 +264,11 @@ export function parseHeader({
   stepNumber,
   timestamp,
 }: Entry): Header {
-  const { fields } = JSON.parse(payload ?? '{}') as { fields?: Record<string, string> };
-  const { epoch, ours, messages, chain, expires_at: expiresAt } = attributes;
+  const { fields, compacted = NOTHING_COMPACTED } = JSON.parse(payload ?? '{}') as {
+    fields?: Record<string, string>;
+    compacted?: Compacted;
+  };
+  const { epoch, ours, messages, chain, expires_at: expiresAt, announced } = attributes;
   const right =
     typeof fields === 'object' &&
     typeof epoch === 'number' &&
@@ -240,6 +285,8 @@ export function parseHeader({
     chain,
     latestAt: timestamp,
     expiresAt: typeof expiresAt === 'number' ? expiresAt : undefined,
+    announced: typeof announced === 'number' ? announced : 0,
+    compacted,
   };
 }
 

@@ -11,6 +11,7 @@
 import { cartDigest, parseCart } from '../model/cart.ts';
 import {
   type Header,
+  NOTHING_COMPACTED,
   SEGMENT_MESSAGES,
   type Segment,
   appended,
@@ -78,15 +79,26 @@ interface Tail {
   readonly lastNumber: number;
   /** Identities, oldest first. */
   readonly known: readonly string[];
+  /** The header that was written last. */
+  readonly latest: StoredHeader | undefined;
 }
 
 /** What is older than an erasure stands there only until that comes to warm. */
-function tailOf(segments: readonly StoredSegment[], erasedAt: number): Tail {
+function tailOf(
+  segments: readonly StoredSegment[],
+  latest: StoredHeader | undefined,
+  erasedAt: number,
+): Tail {
   const kept = segments.filter(({ stored }) => stored.entry.timestamp > erasedAt);
+  const { known = [], to = 0 } = latest?.header.compacted ?? {};
   return {
     last: kept.at(-1),
-    lastNumber: segments.at(-1)?.segment.number ?? 0,
-    known: kept.flatMap(({ segment }) => segment.messages.map(({ identity }) => identity)),
+    lastNumber: segments.at(-1)?.segment.number ?? to,
+    known: [
+      ...known,
+      ...kept.flatMap(({ segment }) => segment.messages.map(({ identity }) => identity)),
+    ],
+    latest,
   };
 }
 
@@ -136,11 +148,10 @@ export class Demoter {
       return { messages: 0, outcome: 'nothing', leftMs: undefined, more: false };
     const whole = seen.length > SEGMENT_MESSAGES ? await this.#tail(name, seen.length) : read;
     if (whole.at(-1)?.stored.version !== read.at(-1)?.stored.version) return CHANGED;
-    const tail = tailOf(whole, erasedAt);
     const latest = found && found.stored.entry.timestamp > erasedAt ? found : undefined;
+    const tail = tailOf(whole, latest, erasedAt);
     const fresh = unknownOf(tail.known, seen).filter(({ at }) => (at ?? now) > erasedAt);
-    if ((await this.#write(name, snapshot, { ...tail, latest }, fresh, now)) === CHANGED)
-      return CHANGED;
+    if ((await this.#write(name, snapshot, tail, fresh, now)) === CHANGED) return CHANGED;
 
     const step = { messages: fresh.length, outcome: 'copied', leftMs, more: false } as const;
     if (await this.#sink(snapshot)) return { ...step, outcome: 'sunk' };
@@ -195,7 +206,7 @@ export class Demoter {
   async #write(
     name: SessionName,
     snapshot: Snapshot,
-    { last, lastNumber, latest }: Tail & { readonly latest: StoredHeader | undefined },
+    { last, lastNumber, latest }: Tail,
     fresh: readonly Said[],
     now: number,
   ): Promise<undefined | typeof CHANGED> {
@@ -216,7 +227,10 @@ export class Demoter {
     );
     const end = segments.at(-1) ?? last?.segment;
     const header = headerOf(name, snapshot, epoch, end, standing?.header, now);
-    const entry = headerEntry({ ...header, lastSegment: end?.number ?? lastNumber }, about, now);
+    // A session that follows knows what its list may still show.
+    const { compacted = NOTHING_COMPACTED } = standing?.header ?? latest?.header ?? {};
+    const lastSegment = end?.number ?? lastNumber;
+    const entry = headerEntry({ ...header, lastSegment, compacted }, about, now);
     const isNews = !standing || !sameEntry(entry, standing.stored.entry);
     if (isNews) writes.push(this.#writeOf(entry, standing?.stored, now));
     const written: EntryWrite[] = [];
@@ -242,6 +256,7 @@ export class Demoter {
     if (standing?.header.messages === total && standing.header.chain === chain) return undefined;
     // What its fields were, nobody knows any more.
     const { fields = {}, ours = true, latestAt = 0, expiresAt } = standing?.header ?? {};
+    const { announced = 0, compacted = NOTHING_COMPACTED } = standing?.header ?? {};
     const said = messages.map(({ at }) => Math.min(at ?? now, now));
     const header: Header = {
       ...name,
@@ -253,6 +268,8 @@ export class Demoter {
       chain,
       latestAt: Math.max(latestAt, ...said),
       expiresAt,
+      announced,
+      compacted,
     };
     const about = aboutOf(fields);
     const write = this.#writeOf(headerEntry(header, about, now), standing?.stored, now);

@@ -5,6 +5,7 @@ import { type Header, type Segment, chainOf, segmentEntry } from '../model/conve
 import { SECOND_MS } from '../model/duration.ts';
 import type { Attributes, Entry } from '../model/entry.ts';
 import { parseInstant } from '../model/instant.ts';
+import type { Ledger } from '../model/ledger.ts';
 import type { SessionName } from '../model/session-names.ts';
 import { parseOwnMarks } from '../model/session.ts';
 import type { Snapshot } from '../ports/records.ts';
@@ -39,12 +40,12 @@ export function epochOf(
 
 export function headerOf(
   name: SessionName,
-  { fields, leftMs }: Snapshot,
+  { fields, leftMs, ledger: { ledger } }: Snapshot,
   epoch: number,
   end: Segment | undefined,
   standing: Header | undefined,
   now: number,
-): Omit<Header, 'lastSegment'> {
+): Omit<Header, 'lastSegment' | 'compacted'> {
   const own = end?.epoch === epoch ? end : undefined;
   const ours = fields ? parseOwnMarks(fields['rekindle']) !== undefined : standing?.ours === true;
   // Ours ends by its activity, which its fields tell.
@@ -61,7 +62,13 @@ export function headerOf(
     chain: own ? chainOf(own) : '',
     latestAt: latestOf(fields ?? {}, own, standing, now),
     expiresAt: asBefore ? standing?.expiresAt : expiresAt,
+    // An episode that has closed since is not forgotten.
+    announced: Math.max(announcedIn(ledger), standing?.announced ?? 0),
   };
+}
+
+function announcedIn(ledger: Ledger | undefined): number {
+  return ledger?.episode?.stages.filter(({ as }) => as === 'a').length ?? 0;
 }
 
 function latestOf(
