@@ -56,6 +56,8 @@ export interface Segment extends SessionName {
   readonly follows: string;
   /** It is not filled up any more: another follows. */
   readonly sealed: boolean;
+  /** Its conversation was begun to be compacted: what follows is another one, whenever it was said. */
+  readonly ends: boolean;
 }
 
 /** Hash of the identities of all messages of a session up to the end of this segment. */
@@ -99,10 +101,12 @@ export function appended(
       !isSilence(current.messages.at(-1), one);
     if (!current || !room) {
       number += 1;
-      const [before, follows] = current
-        ? [current.before + current.messages.length, chainOf(current)]
+      // One that was sealed to be compacted is followed, too.
+      const previous = current ?? (last?.epoch === epoch ? last : undefined);
+      const [before, follows] = previous
+        ? [previous.before + previous.messages.length, chainOf(previous)]
         : [0, ''];
-      current = { ...name, epoch, number, messages: [], before, follows, sealed: false };
+      current = { ...name, epoch, number, messages: [], before, follows, ...OPEN };
       bytes = 0;
     } else if (segments.at(-1) === current) segments.pop();
     bytes += size;
@@ -118,6 +122,8 @@ function isSilence(before: Said | undefined, { at }: Said): boolean {
   return before?.at !== undefined && at !== undefined && at - before.at >= SILENCE_MS;
 }
 
+const OPEN = { sealed: false, ends: false } as const;
+
 function bytesOf(messages: readonly Said[]): number {
   return messages.reduce((sum, { raw }) => sum + Buffer.byteLength(raw), 0);
 }
@@ -127,7 +133,7 @@ function bytesOf(messages: readonly Said[]): number {
  * @param now when it is written, for what does not say when it was said
  */
 export function segmentEntry(segment: Segment, about: Attributes, now: number): Entry {
-  const { epoch, number, messages, before, follows, sealed } = segment;
+  const { epoch, number, messages, before, follows, sealed, ends } = segment;
   // Of what says no time, or one that has not come, only this is known: it was there now.
   const instants = messages.map(({ at }) => Math.min(at ?? now, now));
   return entry(segment, {
@@ -146,6 +152,7 @@ export function segmentEntry(segment: Segment, about: Attributes, now: number): 
       before,
       follows,
       ...(sealed && { sealed }),
+      ...(ends && { ends }),
     },
     sources: messages.map(({ message, identity }) => message.id?.toWellFormed() ?? identity),
     // JSON escapes what UTF-8 could not hold, so each text comes back as it was.
@@ -163,7 +170,7 @@ export function parseSegment({
   stepNumber,
 }: Entry): Segment {
   const raws: unknown = JSON.parse(payload ?? 'null');
-  const { epoch, before, follows, sealed } = attributes;
+  const { epoch, before, follows, sealed, ends } = attributes;
   const right =
     Array.isArray(raws) &&
     raws.every((raw) => typeof raw === 'string') &&
@@ -180,6 +187,7 @@ export function parseSegment({
     before,
     follows,
     sealed: sealed === true,
+    ends: ends === true,
   };
 }
 

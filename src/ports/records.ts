@@ -98,6 +98,12 @@ export interface SessionRecords {
   /** What `erase` would find. */
   remains(user: string): Promise<Erased>;
 
+  /**
+   * A number greater than any that was given before, for whoever begins something that another may have to take over: what
+   * is changed under it is refused where one with a greater number has been.
+   */
+  fence(now: number): Promise<number>;
+
   /** Forgets tombstones from before an instant. @returns how many */
   sweepTombstones(before: number): Promise<number>;
 }

@@ -91,7 +91,7 @@ export interface SearchRequest {
 /** An owner with entries that have aged. */
 export interface AgedOwner {
   readonly agentId: string;
-  /** The timestamp of the oldest. */
+  /** The timestamp of the oldest of the kind. */
   readonly oldestAt: number;
 }
 
@@ -145,10 +145,10 @@ export interface WarmStore {
   recalled(agentId: string, memoryIds: readonly string[], at: number): Promise<void>;
 
   /**
-   * The owners with entries from before an instant, each once in a pass, unless its oldest entry changes meanwhile. The
-   * only call over all owners.
+   * The owners with entries of a kind from before an instant, each once in a pass, unless its oldest one changes
+   * meanwhile. The only call over all owners.
    */
-  aged(before: number, page: PageRequest): Promise<Page<AgedOwner>>;
+  aged(memoryType: string, before: number, page: PageRequest): Promise<Page<AgedOwner>>;
 
   /**
    * Removes the owner's entries whose timestamp is not later than `erasedAt`, and refuses such entries from then on, until

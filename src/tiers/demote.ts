@@ -19,11 +19,8 @@ import {
   headerEntry,
   headerId,
   ofSession,
-  parseHeader,
-  parseSegment,
   segmentEntry,
 } from '../model/conversation.ts';
-import type { Entry } from '../model/entry.ts';
 import { parseInstant } from '../model/instant.ts';
 import type { Ledger } from '../model/ledger.ts';
 import { type Said, unknownOf } from '../model/said.ts';
@@ -32,8 +29,21 @@ import { endOfSession, snapshotOf } from '../model/session.ts';
 import type { Agenda } from '../ports/agenda.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { SessionRecords, Snapshot } from '../ports/records.ts';
-import { ABSENT, type EntryWrite, type StoredEntry, type WarmStore } from '../ports/warm.ts';
-import { aboutOf, batchesOf, epochOf, headerOf, mergedEntry, sameEntry } from './warm-copy.ts';
+import type { EntryWrite, WarmStore } from '../ports/warm.ts';
+import {
+  type StoredHeader,
+  type StoredSegment,
+  aboutOf,
+  batchesOf,
+  epochOf,
+  headerOf,
+  latestHeaderOf,
+  mergedEntry,
+  sameEntry,
+  storedHeader,
+  storedSegment,
+  writeOf,
+} from './warm-copy.ts';
 
 export interface DemotePorts {
   readonly clock: Clock;
@@ -67,11 +77,6 @@ const PAGE_OVERLAP = 100;
 /** A longer list is nobody's window, and would be held in memory. */
 const LIST_MAX = 100_000;
 
-interface StoredSegment {
-  readonly segment: Segment;
-  readonly stored: StoredEntry;
-}
-
 /** What warm knows of a conversation: its end. */
 interface Tail {
   readonly last: StoredSegment | undefined;
@@ -81,6 +86,10 @@ interface Tail {
   readonly known: readonly string[];
   /** The header that was written last. */
   readonly latest: StoredHeader | undefined;
+}
+
+function lengthOf(segments: readonly StoredSegment[]): number {
+  return segments.reduce((sum, { segment }) => sum + segment.messages.length, 0);
 }
 
 /** What is older than an erasure stands there only until that comes to warm. */
@@ -134,7 +143,7 @@ export class Demoter {
   async #step(ref: string, name: SessionName): Promise<Step | typeof CHANGED> {
     const { records, clock } = this.#ports;
     // The header first: whoever appends after it was read leaves it in another version.
-    const found = await this.#latestHeader(name);
+    const found = await latestHeaderOf(this.#ports.warm, name);
     const read = await this.#tail(name, SEGMENT_MESSAGES);
     // Before the snapshot: nothing that an erasure removes later is given an instant after it.
     const begunAt = clock.now();
@@ -148,6 +157,11 @@ export class Demoter {
       return { messages: 0, outcome: 'nothing', leftMs: undefined, more: false };
     const whole = seen.length > SEGMENT_MESSAGES ? await this.#tail(name, seen.length) : read;
     if (whole.at(-1)?.stored.version !== read.at(-1)?.stored.version) return CHANGED;
+    if (found && lengthOf(whole) < seen.length) {
+      // What is missing may have been compacted since the header was read, which tells of it then.
+      const again = await latestHeaderOf(this.#ports.warm, name);
+      if (again?.stored.version !== found.stored.version) return CHANGED;
+    }
     const latest = found && found.stored.entry.timestamp > erasedAt ? found : undefined;
     const tail = tailOf(whole, latest, erasedAt);
     const fresh = unknownOf(tail.known, seen).filter(({ at }) => (at ?? now) > erasedAt);
@@ -194,9 +208,9 @@ export class Demoter {
         cursor,
       });
       for (const stored of page.items) {
-        const segment = parseSegment(stored.entry);
-        segments.unshift({ segment, stored });
-        known += segment.messages.length;
+        const one = storedSegment(stored);
+        segments.unshift(one);
+        known += one.segment.messages.length;
       }
       cursor = page.cursor;
     } while (cursor !== undefined && known < messages);
@@ -219,11 +233,12 @@ export class Demoter {
     if (last && last.segment.epoch !== epoch && !last.segment.sealed) {
       if ((await this.#leave(name, last.segment, now)) === CHANGED) return CHANGED;
     }
+    const expiresAt = this.#expiresAt(now);
     const segments = appended(name, epoch, last?.segment, lastNumber, fresh);
     const writes = segments.map((segment) =>
       segment.number === last?.segment.number
-        ? this.#writeOf(mergedEntry(segment, last.stored, about, now), last.stored, now)
-        : this.#writeOf(segmentEntry(segment, about, now), undefined, now),
+        ? writeOf(mergedEntry(segment, last.stored, about, now), last.stored, expiresAt)
+        : writeOf(segmentEntry(segment, about, now), undefined, expiresAt),
     );
     const end = segments.at(-1) ?? last?.segment;
     const header = headerOf(name, snapshot, epoch, end, standing?.header, now);
@@ -232,7 +247,7 @@ export class Demoter {
     const lastSegment = end?.number ?? lastNumber;
     const entry = headerEntry({ ...header, lastSegment, compacted }, about, now);
     const isNews = !standing || !sameEntry(entry, standing.stored.entry);
-    if (isNews) writes.push(this.#writeOf(entry, standing?.stored, now));
+    if (isNews) writes.push(writeOf(entry, standing?.stored, expiresAt));
     const written: EntryWrite[] = [];
     // In their order, the header last: it never tells of what does not stand.
     for (const batch of batchesOf(writes)) {
@@ -272,18 +287,13 @@ export class Demoter {
       compacted,
     };
     const about = aboutOf(fields);
-    const write = this.#writeOf(headerEntry(header, about, now), standing?.stored, now);
+    const write = writeOf(headerEntry(header, about, now), standing?.stored, this.#expiresAt(now));
     return (await this.#put(name.user, [write])) === CHANGED ? CHANGED : undefined;
   }
 
-  /** What stands is merged: what it has been recalled stays with it. */
-  #writeOf(entry: Entry, standing: StoredEntry | undefined, now: number): EntryWrite {
+  #expiresAt(now: number): number | undefined {
     const { warmTtlMs } = this.#settings;
-    return {
-      entry: standing ? { ...entry, metadata: standing.entry.metadata } : entry,
-      expected: standing?.version ?? ABSENT,
-      ...(warmTtlMs !== undefined && { expiresAt: now + warmTtlMs }),
-    };
+    return warmTtlMs === undefined ? undefined : now + warmTtlMs;
   }
 
   /**
@@ -337,18 +347,12 @@ export class Demoter {
     return records.sink(snapshot, afterSinking(ledger, fields, now));
   }
 
-  async #latestHeader(name: SessionName): Promise<StoredHeader | undefined> {
-    const { warm } = this.#ports;
-    const page = await warm.find(name.user, ofSession('session', name), 'newest', { limit: 1 });
-    return storedHeader(page.items[0]);
-  }
-
   async #headerOf(
     { user, session }: SessionName,
     epoch: number,
   ): Promise<StoredHeader | undefined> {
     const [stored] = await this.#ports.warm.get(user, [headerId(epoch, session)]);
-    return storedHeader(stored);
+    return stored && storedHeader(stored);
   }
 }
 
@@ -359,15 +363,6 @@ function isHeader(write: EntryWrite | undefined): boolean {
 interface Step extends Demotion {
   /** More of the overflow waits. */
   readonly more: boolean;
-}
-
-interface StoredHeader {
-  readonly stored: StoredEntry;
-  readonly header: Header;
-}
-
-function storedHeader(stored: StoredEntry | undefined): StoredHeader | undefined {
-  return stored && { stored, header: parseHeader(stored.entry) };
 }
 
 /** A look has seen this end, this cart and this order. */

@@ -1,7 +1,7 @@
 /**
  * Removes a user from every tier, queue and record of ours:
  *
- *   tombstone, with hot, ledger, agenda ─▶ again, by now ─▶ warm ─▶ queues ─▶ scan again
+ *   tombstone, with hot, ledger, agenda ─▶ again, by now ─▶ warm ─▶ cold ─▶ queues ─▶ scan again
  *
  * The tombstone comes first: from then on nothing older is written, whoever was in the midst of it. What hot holds goes
  * in the same moment, so that nobody takes it for what was written since. Whoever had read it before did so before the
@@ -10,6 +10,7 @@
  * repeated. Who comes back begins anew; an opt-out outlives it.
  */
 import type { Clock } from '../ports/clock.ts';
+import type { ColdStore } from '../ports/cold.ts';
 import type { Jobs } from '../ports/jobs.ts';
 import type { Erased, SessionRecords } from '../ports/records.ts';
 import type { WarmStore } from '../ports/warm.ts';
@@ -18,6 +19,7 @@ export interface ErasePorts {
   readonly clock: Clock;
   readonly records: SessionRecords;
   readonly warm: WarmStore;
+  readonly cold: ColdStore;
   readonly jobs: Pick<Jobs, 'forget'>;
 }
 
@@ -40,7 +42,7 @@ export interface ErasureReport {
 /** Erases a user. @throws when a tier is away: repeat it, what was begun stands */
 export async function erase(
   user: string,
-  { clock, records, warm, jobs }: ErasePorts,
+  { clock, records, warm, cold, jobs }: ErasePorts,
   { tombstoneTtlMs, queues }: EraseSettings,
 ): Promise<ErasureReport> {
   const removed: Record<string, number> = {};
@@ -56,11 +58,14 @@ export async function erase(
   await eraseHot(refs, clock.now());
   const erasedAt = clock.now();
   await eraseHot(refs, erasedAt);
-  removed['warm'] = await warm.erase(user, erasedAt, erasedAt + tombstoneTtlMs);
+  const forgetAt = erasedAt + tombstoneTtlMs;
+  removed['warm'] = await warm.erase(user, erasedAt, forgetAt);
+  // After warm: what is taken from there once more is refused here.
+  removed['cold'] = await cold.erase(user, erasedAt, forgetAt);
   // A look that was under way may have queued once more.
   await forget(refs, removed);
 
-  const remains = { warm: await warm.count(user) };
+  const remains = { warm: await warm.count(user), cold: await cold.count(user) };
   const left = await records.sessionsOf(user);
   for (const ref of left) addHot(remains, await records.remains(ref));
   await forget([...new Set([...refs, ...left])], remains);

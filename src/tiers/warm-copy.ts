@@ -1,7 +1,15 @@
 /** What a snapshot of a session becomes in warm. */
 import { isDeepStrictEqual } from 'node:util';
 import { cartValue, parseCart } from '../model/cart.ts';
-import { type Header, type Segment, chainOf, segmentEntry } from '../model/conversation.ts';
+import {
+  type Header,
+  type Segment,
+  chainOf,
+  ofSession,
+  parseHeader,
+  parseSegment,
+  segmentEntry,
+} from '../model/conversation.ts';
 import { SECOND_MS } from '../model/duration.ts';
 import type { Attributes, Entry } from '../model/entry.ts';
 import { parseInstant } from '../model/instant.ts';
@@ -9,7 +17,13 @@ import type { Ledger } from '../model/ledger.ts';
 import type { SessionName } from '../model/session-names.ts';
 import { parseOwnMarks } from '../model/session.ts';
 import type { Snapshot } from '../ports/records.ts';
-import { type EntryWrite, type StoredEntry, TOGETHER_MAX } from '../ports/warm.ts';
+import {
+  ABSENT,
+  type EntryWrite,
+  type StoredEntry,
+  TOGETHER_MAX,
+  type WarmStore,
+} from '../ports/warm.ts';
 
 /** The narrowest of the stores takes 2 MB together, with all that is beside texts. */
 const BATCH_BYTES = 1024 * 1024;
@@ -122,6 +136,48 @@ export function mergedEntry(
     timestamp: entry.timestamp,
     attributes: { ...entry.attributes, ...merged.attributes },
   };
+}
+
+/** What stands is merged: what it has been recalled stays with it. */
+export function writeOf(
+  entry: Entry,
+  standing: StoredEntry | undefined,
+  expiresAt: number | undefined,
+): EntryWrite {
+  return {
+    entry: standing ? { ...entry, metadata: standing.entry.metadata } : entry,
+    expected: standing?.version ?? ABSENT,
+    expiresAt,
+  };
+}
+
+export interface StoredSegment {
+  readonly stored: StoredEntry;
+  readonly segment: Segment;
+}
+
+export interface StoredHeader {
+  readonly stored: StoredEntry;
+  readonly header: Header;
+}
+
+/** @throws if it is none */
+export function storedSegment(stored: StoredEntry): StoredSegment {
+  return { stored, segment: parseSegment(stored.entry) };
+}
+
+/** @throws if it is none */
+export function storedHeader(stored: StoredEntry): StoredHeader {
+  return { stored, header: parseHeader(stored.entry) };
+}
+
+/** The header that was written of a name last. */
+export async function latestHeaderOf(
+  warm: Pick<WarmStore, 'find'>,
+  name: SessionName,
+): Promise<StoredHeader | undefined> {
+  const page = await warm.find(name.user, ofSession('session', name), 'newest', { limit: 1 });
+  return page.items.map(storedHeader)[0];
 }
 
 /** What a store takes together at once. */

@@ -160,7 +160,7 @@ describe('a damaged file', () => {
       warm.search('ann', 'about', page),
       warm.similar('ann', [1, 1], page),
       warm.count('ann'),
-      warm.aged(T * 2, page),
+      warm.aged('note', T * 2, page),
     ];
   }
 

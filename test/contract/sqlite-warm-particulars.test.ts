@@ -162,7 +162,7 @@ describe('what a query goes through', () => {
     await warm.similar('ann', [1], { limit: 5, filter });
     await warm.get('ann', ['m0']);
     await warm.remove('ann', [{ memoryId: 'm1' }]);
-    await warm.aged(T, { limit: 5 });
+    await warm.aged('note', T, { limit: 5 });
     await warm.erase('ann', T, T);
     await warm.count('ann');
     await warm.sweep();

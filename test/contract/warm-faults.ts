@@ -112,7 +112,7 @@ export function warmFaultsContract(
         () => warm.search('ann', 'about', page),
         () => warm.similar('ann', [1], page),
         () => warm.recalled('ann', ['stands'], T),
-        () => warm.aged(T + 1, page),
+        () => warm.aged('note', T + 1, page),
         () => warm.erase('ann', T, T * 2),
         () => warm.count('ann'),
         () => warm.sweep(),

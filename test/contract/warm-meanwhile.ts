@@ -63,18 +63,30 @@ export function warmMeanwhileContract(name: string, harness: () => WarmHarness):
       const warm = await open();
       const owners = Array.from({ length: 12 }, (_none, n) => `owner-${idOf(n)}`);
       for (const [n, owner] of owners.entries())
-        await write(warm, ...many(owner, 2, (m) => ({ timestamp: T + n * 10 + m })));
+        await write(
+          warm,
+          ...many(owner, 2, (m) => ({ timestamp: T + n * 10 + m, memoryType: 'note' })),
+        );
       const seen: string[] = [];
       for (let cursor: string | undefined, round = 0; round === 0 || cursor; round += 1) {
-        const page = await warm.aged(T + 1_000, { limit: 3, cursor });
+        const page = await warm.aged('note', T + 1_000, { limit: 3, cursor });
         seen.push(...page.items.map(({ agentId }) => agentId));
         cursor = page.cursor;
         await Promise.all(
           owners.map((owner, n) =>
-            write(warm, anEntry(owner, `later-${round}`, { timestamp: T + n * 10 + 5 })),
+            write(
+              warm,
+              anEntry(owner, `later-${round}`, {
+                timestamp: T + n * 10 + 5,
+                memoryType: 'note',
+              }),
+            ),
           ),
         );
-        await write(warm, anEntry(`late-${round}`, 'm', { timestamp: T + 500 }));
+        await write(
+          warm,
+          anEntry(`late-${round}`, 'm', { timestamp: T + 500, memoryType: 'note' }),
+        );
       }
       expect(seen.filter((owner) => owners.includes(owner))).toEqual(owners);
       expect(new Set(seen).size).toBe(seen.length);
@@ -150,6 +162,7 @@ export function warmMeanwhileContract(name: string, harness: () => WarmHarness):
       const old = many('ann', MANY, () => ({
         timestamp: erasedAt,
         content: 'secret',
+        memoryType: 'note',
         embedding: [1],
         attributes: { a: 1 },
       }));
@@ -174,7 +187,7 @@ export function warmMeanwhileContract(name: string, harness: () => WarmHarness):
         expect(await warm.search('ann', 'secret', { limit: 10 })).toEqual([]);
         expect(idsIn(await warm.similar('ann', [1], { limit: 10 }))).toEqual(only);
         expect(await warm.remove('ann', [{ memoryId: idOf(MANY - 2) }])).toEqual(['gone']);
-        const { items } = await warm.aged(erasedAt + 10, { limit: 10 });
+        const { items } = await warm.aged('note', erasedAt + 10, { limit: 10 });
         expect(items.find(({ agentId }) => agentId === 'ann')?.oldestAt).toBe(erasedAt + 1);
         expect((await putOne(warm, { entry: old[0] ?? late })).outcome).toBe('erased');
       } while (under.way);

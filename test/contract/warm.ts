@@ -452,8 +452,13 @@ export function warmContract(name: string, harness: () => WarmHarness): void {
     test('is not there for anybody, may be written anew, and gives back its room', async () => {
       const { now, pass } = harness();
       const warm = await open();
-      const entry = anEntry('ann', 'm', { embedding: [1], attributes: { a: 1 } });
+      const entry = anEntry('ann', 'm', {
+        embedding: [1],
+        attributes: { a: 1 },
+        memoryType: 'note',
+      });
       await putOne(warm, { entry, expiresAt: now() + 1_000 });
+      expect((await warm.aged('note', T + 1, { limit: 5 })).items).toHaveLength(1);
       expect(await warm.count('ann')).toBe(1);
       pass(1_000);
       expect(await warm.count('ann')).toBe(0);
@@ -461,7 +466,7 @@ export function warmContract(name: string, harness: () => WarmHarness): void {
       expect(await idsOf(warm, 'ann')).toEqual([]);
       expect(await warm.search('ann', 'about', { limit: 5 })).toEqual([]);
       expect(await warm.similar('ann', [1], { limit: 5 })).toEqual([]);
-      expect((await warm.aged(T + 1, { limit: 5 })).items).toEqual([]);
+      expect((await warm.aged('note', T + 1, { limit: 5 })).items).toEqual([]);
       expect(await warm.remove('ann', [{ memoryId: 'm' }])).toEqual(['gone']);
       expect((await putOne(warm, { entry, expected: ABSENT })).outcome).toBe('written');
       await putOne(warm, { entry: anEntry('ann', 'n'), expiresAt: now() + 1 });
@@ -472,22 +477,27 @@ export function warmContract(name: string, harness: () => WarmHarness): void {
   });
 
   describe(`${name}: owners with aged entries`, () => {
-    test('each is named once in a pass, at its oldest, oldest first', async () => {
+    test('each is named once in a pass, at its oldest of the kind, oldest first', async () => {
       const warm = await open();
       const owners = Array.from({ length: 9 }, (_none, n) => `owner-${n}`);
       for (const [n, owner] of owners.entries()) {
         await write(
           warm,
           ...[0, 5, 20].map((days) =>
-            anEntry(owner, `m${days}`, { timestamp: T + n * 10 + days * 86_400_000 }),
+            anEntry(owner, `m${days}`, {
+              timestamp: T + n * 10 + days * 86_400_000,
+              memoryType: 'note',
+            }),
           ),
+          anEntry(owner, 'of another kind', { timestamp: T - 1, memoryType: 'other' }),
+          anEntry(owner, 'of none', { timestamp: T - 1 }),
         );
       }
       const before = T + 50;
       for (const limit of [1, 4, 100]) {
         const seen: string[] = [];
         for (let cursor: string | undefined, first = true; first || cursor; first = false) {
-          const page = await warm.aged(before, { limit, cursor });
+          const page = await warm.aged('note', before, { limit, cursor });
           seen.push(...page.items.map(({ agentId, oldestAt }) => `${agentId} ${oldestAt - T}`));
           cursor = page.cursor;
         }

@@ -195,6 +195,7 @@ class Race implements TierRace {
         sessionsOf: (user) => records.sessionsOf(user),
       }),
       warm: replacing(gated.warm, { count: (user) => warm.count(user) }),
+      cold: this.#world.cold,
       jobs: { forget: async () => 0 },
     };
     return erase(USER, ports, ERASURE);

@@ -7,20 +7,29 @@ import { DAY_MS } from '../../src/model/duration.ts';
 import type { Message } from '../../src/model/message.ts';
 import type { SessionRef } from '../../src/model/session-names.ts';
 import type { SessionRecords } from '../../src/ports/records.ts';
+import type { ColdStore } from '../../src/ports/cold.ts';
+import type { Summarizer } from '../../src/ports/summarizer.ts';
 import type { WarmStore } from '../../src/ports/warm.ts';
+import { type CompactPorts, Compactor } from '../../src/tiers/compact.ts';
 import { type DemotePorts, Demoter } from '../../src/tiers/demote.ts';
+import { parseTranscript } from '../../src/tiers/cold-records.ts';
 import { Promoter } from '../../src/tiers/promote.ts';
 import { LookWorld } from './look-world.ts';
+import { MemoryCold } from './memory-cold.ts';
+import { PlainSummarizer } from './plain-summarizer.ts';
 import { redisHot } from './redis-hot.ts';
 import type { TestRedis } from './redis-server.ts';
 import { HOT_DEFAULTS } from './hot-options.ts';
 
 export const HOT_TTL_MS = DAY_MS;
+export const WARM_AGE_MS = 7 * DAY_MS;
 
 /** The hot tier on a real Redis, warm in a file or in memory, and whoever moves sessions between them. */
 export class TierWorld extends LookWorld implements AsyncDisposable {
   readonly client: Redis;
   readonly warm: WarmStore;
+  readonly cold: ColdStore;
+  readonly summarizer: Summarizer = new PlainSummarizer();
   readonly records: SessionRecords;
   readonly demoter: Demoter;
   readonly promoter: Promoter;
@@ -34,6 +43,7 @@ export class TierWorld extends LookWorld implements AsyncDisposable {
     super(hot, { hotTtlMs: HOT_TTL_MS });
     this.client = client;
     this.warm = new SqliteWarm(file, this.clock);
+    this.cold = new MemoryCold(this.clock);
     this.records = new RedisRecords(client, hot.keys, { ...HOT_DEFAULTS, window });
     this.demoter = this.newDemoter();
     this.promoter = this.newPromoter();
@@ -48,9 +58,15 @@ export class TierWorld extends LookWorld implements AsyncDisposable {
     return new Promoter(wrap(this.tierPorts), this.newDemoter(wrap), settings);
   }
 
-  get tierPorts(): DemotePorts {
-    const { clock, records, warm } = this;
-    return { clock, records, warm, agenda: this.hot.agenda };
+  newCompactor(wrap: (ports: CompactPorts) => CompactPorts = (ports) => ports): Compactor {
+    const { tierPorts, summarizer } = this;
+    const settings = { warmAgeMs: WARM_AGE_MS, warmTtlMs: undefined };
+    return new Compactor(wrap({ ...tierPorts, summarizer }), settings);
+  }
+
+  get tierPorts(): DemotePorts & { readonly cold: ColdStore } {
+    const { clock, records, warm, cold } = this;
+    return { clock, records, warm, cold, agenda: this.hot.agenda };
   }
 
   /** Looks are made when they are due, and what they queue is done at once. */
@@ -91,6 +107,18 @@ export class TierWorld extends LookWorld implements AsyncDisposable {
   async rawsInWarm(user: string): Promise<string[]> {
     const page = await this.warm.find(user, { memoryType: 'segment' }, 'step', { limit: 1_000 });
     return page.items.flatMap(({ entry }) => parseSegment(entry).messages.map(({ raw }) => raw));
+  }
+
+  /** The messages that cold holds, conversation by conversation in the order of their names, byte for byte. */
+  async inCold(user: string): Promise<string[][]> {
+    const { cold } = this;
+    const names = await cold.names(user, 'transcripts', { limit: 1_000 });
+    return Promise.all(
+      names.map(async (name) => {
+        const text = (await cold.get(user, 'transcripts', name)) ?? '';
+        return parseTranscript(name, text).messages.map(({ raw }) => raw);
+      }),
+    );
   }
 
   async inHot(user: string): Promise<string[]> {

@@ -75,6 +75,11 @@ export class Keys {
     return `${this.#prefix}:sentinel`;
   }
 
+  /** The last fencing token. */
+  get fence(): string {
+    return `${this.#prefix}:fence`;
+  }
+
   lease(name: string): string {
     return `${this.#prefix}:lease:${name}`;
   }

@@ -34,6 +34,7 @@ const snapshotScript = new Script<Row>('snapshot.lua');
 const sinkScript = new Script<number>('sink.lua');
 const trimScript = new Script<number>('trim-overflow.lua');
 const restoreScript = new Script<number>('restore.lua');
+const fenceScript = new Script<number>('fence.lua');
 const eraseScript = new Script<number[]>('erase.lua');
 
 /** What restore.lua returns. */
@@ -192,6 +193,10 @@ export class RedisRecords implements SessionRecords {
       [user, erasedAt, randomBytes(16).toString('hex'), this.names.ownerOf(user)],
     );
     return Object.fromEntries(FOUND.map((name, index) => [name, counts[index] ?? 0]));
+  }
+
+  fence(now: number): Promise<number> {
+    return fenceScript.run(this.#redis, [this.#keys.fence], [now]);
   }
 
   async sweepTombstones(before: number): Promise<number> {

@@ -72,4 +72,9 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX entry_time ON entry (owner, timestamp, id, expires_at);
   INSERT INTO entry_text (entry_text, rank) VALUES ('deletemerge', 0);
   `,
+  // What ages is asked for by kind: of compacted conversations their headers stay.
+  `
+  DROP INDEX entry_age;
+  CREATE INDEX entry_age ON entry (type, timestamp, owner, id) WHERE type IS NOT NULL;
+  `,
 ];

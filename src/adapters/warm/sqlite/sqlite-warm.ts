@@ -237,7 +237,11 @@ export class SqliteWarm implements WarmStore {
     });
   }
 
-  async aged(before: number, { limit, cursor }: PageRequest): Promise<Page<AgedOwner>> {
+  async aged(
+    memoryType: string,
+    before: number,
+    { limit, cursor }: PageRequest,
+  ): Promise<Page<AgedOwner>> {
     assertLimit(limit);
     const now = this.#clock.now();
     const after = cursor === undefined ? [-(2 ** 53), '', ''] : decodeCursor('aged', cursor, 3);
@@ -246,15 +250,15 @@ export class SqliteWarm implements WarmStore {
     const older = thereOfAny('older', now);
     const rows = this.#database.read(() =>
       this.#database.all(
-        `SELECT owner, timestamp, id FROM entry WHERE timestamp < ? AND (timestamp, owner, id) > (?, ?, ?)
+        `SELECT owner, timestamp, id FROM entry WHERE type = ? AND timestamp < ? AND (timestamp, owner, id) > (?, ?, ?)
            AND ${there.text}
            AND NOT EXISTS (
              SELECT 1 FROM entry AS older
-             WHERE older.owner = entry.owner AND (older.timestamp, older.id) < (entry.timestamp, entry.id)
+             WHERE older.owner = entry.owner AND older.type = entry.type AND (older.timestamp, older.id) < (entry.timestamp, entry.id)
                AND ${older.text}
            )
          ORDER BY timestamp, owner, id ${AT_MOST}`,
-        [before, ...after, ...there.values, ...older.values, limit + 1],
+        [memoryType, before, ...after, ...there.values, ...older.values, limit + 1],
       ),
     );
     const items = rows.slice(0, limit);
