@@ -49,6 +49,13 @@ export class ColdUnavailableError extends Error {
 /** An object of the cold tier is not what was written: says which, and what is wrong with it. */
 export class DamagedObjectError extends Error {
   override readonly name = 'DamagedObjectError';
+  /** Of a `current`: the version that stands, under which it can be replaced. */
+  readonly version: string | undefined;
+
+  constructor(message: string, options: ErrorOptions & { version?: string } = {}) {
+    super(message, options);
+    this.version = options.version;
+  }
 }
 
 /** What was asked cannot be done, however often it is tried: a job that fails with it is a dead letter at once. */
