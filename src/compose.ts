@@ -24,6 +24,7 @@ import { errorMessage } from './model/errors.ts';
 import type { Agenda } from './ports/agenda.ts';
 import type { Bus } from './ports/bus.ts';
 import type { Clock } from './ports/clock.ts';
+import type { ColdStore } from './ports/cold.ts';
 import type { Jobs } from './ports/jobs.ts';
 import type { LedgerStore } from './ports/ledger.ts';
 import type { SessionRecords } from './ports/records.ts';
@@ -219,6 +220,20 @@ export async function openWarm(
 ): Promise<WarmStore> {
   const { ThreadedWarm } = await import('./adapters/warm/sqlite/threaded-warm.ts');
   return ThreadedWarm.open(file, clock);
+}
+
+/** Where the cold tier of the settings lies. */
+export function coldFolder(config: Pick<Config, 'dataDir'>): string {
+  return join(config.dataDir, 'cold');
+}
+
+/**
+ * Opens the cold tier.
+ * @throws UnsuitableStoreError when what stands there is another program's, or of a newer version
+ */
+export async function openCold(config: Config, clock: Pick<Clock, 'now'>): Promise<ColdStore> {
+  const { FilesCold } = await import('./adapters/cold/files/files-cold.ts');
+  return FilesCold.open(coldFolder(config), clock);
 }
 
 /**

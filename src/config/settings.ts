@@ -165,6 +165,11 @@ export const SETTINGS = {
     forms.duration(SECOND_MS),
     'How long after it was last written a warm entry may be dropped, whatever became of it; default: never.',
   ),
+  cold: setting(
+    'REKINDLE_COLD',
+    'files',
+    forms.oneOf('files'),
+    'Where compacted conversations go, and what was learned of them.',
   warmAgeMs: setting(
     'REKINDLE_WARM_AGE',
     '7d',
