@@ -7,7 +7,7 @@ import { HOSTILE_USER_IDS } from '../support/hostile-user-ids.ts';
 const text = fc.oneof(
   fc.string({ unit: 'grapheme', maxLength: 200 }),
   fc.string({ unit: 'binary', maxLength: 200 }),
-  fc.string({ unit: fc.constantFrom(...'aA.-~/\\_0:@ é'), maxLength: 12 }),
+  fc.stringMatching(/^[aA.~/\\_0:@ é-]{0,12}$/),
   fc.constantFrom(...HOSTILE_USER_IDS),
 );
 
