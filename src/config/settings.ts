@@ -170,6 +170,7 @@ export const SETTINGS = {
     'files',
     forms.oneOf('files'),
     'Where compacted conversations go, and what was learned of them.',
+  ),
   warmAgeMs: setting(
     'REKINDLE_WARM_AGE',
     '7d',

@@ -28,6 +28,7 @@ const recordSchema = z.object({
   user: z.string(),
   /** Name of the transcript, which is the record's own. */
   transcript: z.string(),
+  ended_at: instant,
   by: z.string(),
   summary: z.string(),
   findings: z.array(
@@ -83,12 +84,23 @@ export function parseTranscript(name: string, text: string): Transcript {
 export interface InsightRecord extends Summary {
   readonly user: string;
   readonly transcript: string;
+  /** When the conversation ended, Unix milliseconds. */
+  readonly endedAt: number;
   /** `Summarizer.name` */
   readonly by: string;
 }
 
-export function recordText({ user, transcript, by, text, findings }: InsightRecord): string {
-  return JSON.stringify({ version: VERSION, user, transcript, by, summary: text, findings });
+export function recordText(record: InsightRecord): string {
+  const { user, transcript, endedAt, by, text, findings } = record;
+  return JSON.stringify({
+    version: VERSION,
+    user,
+    transcript,
+    ended_at: isoInstant(endedAt),
+    by,
+    summary: text,
+    findings,
+  });
 }
 
 /** @throws DamagedObjectError if the text is none */
@@ -99,7 +111,7 @@ export function parseRecord(name: string, text: string): InsightRecord {
     ...finding,
     ...(supersedes && { supersedes }),
   }));
-  return { user, transcript, by, text: summary, findings };
+  return { user, transcript, endedAt: read.ended_at, by, text: summary, findings };
 }
 
 function parsed<S extends z.ZodType>(schema: S, what: string, text: string): z.output<S> {

@@ -153,7 +153,7 @@ export class Compactor {
     const { name, transcript } = await this.#transcribe(sealed, ripe);
     const record = await this.#summarize(name, transcript, signal);
     signal?.throwIfAborted();
-    await mergeIntoCurrent(this.#ports.cold, record, transcript.endedAt, fence);
+    await mergeIntoCurrent(this.#ports.cold, record, fence);
     if ((await this.#note(sealed, ripe.latest)) === CHANGED) return CHANGED;
     const outcomes = await this.#ports.warm.remove(
       user,
@@ -216,8 +216,8 @@ export class Compactor {
     const known = await insightsOf(cold, user);
     const summary = await summarizer.summarize(transcript, known, signal);
     checkSummary(summary, transcript, known);
-    const record = recordText({ ...summary, user, transcript: name, by: summarizer.name });
-    return parseRecord(name, await this.#write(user, 'insights', name, record, endedAt));
+    const made = { ...summary, user, transcript: name, endedAt, by: summarizer.name };
+    return parseRecord(name, await this.#write(user, 'insights', name, recordText(made), endedAt));
   }
 
   /** Writes an object, unless one of the name stands. @returns what stands */

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { DamagedObjectError, UserErasedError } from '../model/errors.ts';
 import { INSIGHT_KINDS, type Insight, type SupersededInsight } from '../model/insight.ts';
 import { mergeInsights } from '../model/insights.ts';
-import type { ColdStore } from '../ports/cold.ts';
-import type { InsightRecord } from './cold-records.ts';
+import { COLD_PAGE_MAX, type ColdStore, type CurrentObject } from '../ports/cold.ts';
+import { type InsightRecord, parseRecord } from './cold-records.ts';
 
 const VERSION = 1;
 
@@ -49,23 +49,22 @@ interface Current {
 
 const NONE: Current = { fence: 0, at: 0, insights: [], superseded: [], merged: [] };
 
-/** @throws DamagedObjectError if it is none */
-export function parseCurrent(text: string): Current {
+/** @throws DamagedObjectError if it cannot be understood */
+function parseCurrent({ text, version }: CurrentObject): Current {
   try {
     return schema.parse(JSON.parse(text));
   } catch {
     // Its words would quote what was learned.
-    throw new DamagedObjectError('`current` of a user cannot be understood');
+    throw new DamagedObjectError('`current` of a user cannot be understood', { version });
   }
 }
 
-/** What holds of a user; of whom nothing was learned, nothing does. */
-export async function insightsOf(
-  cold: Pick<ColdStore, 'current'>,
-  user: string,
-): Promise<readonly Insight[]> {
-  const standing = await cold.current(user);
-  return standing ? parseCurrent(standing.text).insights : [];
+/**
+ * What holds of a user; of whom nothing was learned, nothing does. What is damaged is put together anew from the records of
+ * the conversations, and stands as it is until the next merge.
+ */
+export async function insightsOf(cold: ColdStore, user: string): Promise<readonly Insight[]> {
+  return (await standingOf(cold, user)).current.insights;
 }
 
 /**
@@ -74,31 +73,73 @@ export async function insightsOf(
  * @throws UserErasedError if the user was erased since
  */
 export async function mergeIntoCurrent(
-  cold: Pick<ColdStore, 'current' | 'putCurrent'>,
-  { user, transcript, findings }: InsightRecord,
-  endedAt: number,
+  cold: ColdStore,
+  record: InsightRecord,
   fence: number,
 ): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    const standing = await cold.current(user);
-    const before = standing ? parseCurrent(standing.text) : NONE;
+    const { user, transcript } = record;
+    const { current: before, version: expected, damaged } = await standingOf(cold, user);
     if (before.fence > fence)
       throw new Error('another compactor has taken this user over; it goes on where this one was');
-    if (before.merged.includes(transcript)) return;
-    const context = { user, conversation: transcript, at: endedAt };
-    const { current: insights, superseded } = mergeInsights(before.insights, findings, context);
-    const at = Math.max(before.at, endedAt);
-    const text = JSON.stringify({
-      version: VERSION,
-      fence,
-      at,
-      insights,
-      superseded: [...before.superseded, ...superseded].slice(-SUPERSEDED_MAX),
-      merged: [...before.merged, transcript].slice(-MERGED_MAX),
-    });
-    const outcome = await cold.putCurrent(user, text, { expected: standing?.version, at });
+    if (before.merged.includes(transcript) && !damaged) return;
+    const { at, ...merged } = mergedWith(before, record);
+    const text = JSON.stringify({ version: VERSION, ...merged, at, fence });
+    const outcome = await cold.putCurrent(user, text, { expected, at });
     if (outcome === 'erased') throw new UserErasedError();
     if (outcome === 'written') return;
   }
   throw new Error('`current` of the user was changed again and again');
+}
+
+function mergedWith(
+  before: Current,
+  { user, transcript, endedAt, findings }: InsightRecord,
+): Current {
+  if (before.merged.includes(transcript)) return before;
+  const context = { user, conversation: transcript, at: endedAt };
+  const { current: insights, superseded } = mergeInsights(before.insights, findings, context);
+  return {
+    fence: before.fence,
+    at: Math.max(before.at, endedAt),
+    insights,
+    superseded: [...before.superseded, ...superseded].slice(-SUPERSEDED_MAX),
+    merged: [...before.merged, transcript].slice(-MERGED_MAX),
+  };
+}
+
+interface Standing {
+  readonly current: Current;
+  readonly version: string | undefined;
+  readonly damaged: boolean;
+}
+
+async function standingOf(cold: ColdStore, user: string): Promise<Standing> {
+  try {
+    const standing = await cold.current(user);
+    const current = standing ? parseCurrent(standing) : NONE;
+    return { current, version: standing?.version, damaged: false };
+  } catch (error) {
+    if (!(error instanceof DamagedObjectError) || error.version === undefined) throw error;
+    return { current: await madeAnew(cold, user), version: error.version, damaged: true };
+  }
+}
+
+/** From the records, in their order: of a damaged one what it found is lost to `current`, and its transcript stands. */
+async function madeAnew(cold: ColdStore, user: string): Promise<Current> {
+  let current = NONE;
+  let after: string | undefined;
+  do {
+    const names = await cold.names(user, 'insights', { limit: COLD_PAGE_MAX, after });
+    for (const name of names) {
+      try {
+        const text = await cold.get(user, 'insights', name);
+        if (text !== undefined) current = mergedWith(current, parseRecord(name, text));
+      } catch (error) {
+        if (!(error instanceof DamagedObjectError)) throw error;
+      }
+    }
+    after = names.length < COLD_PAGE_MAX ? undefined : names.at(-1);
+  } while (after !== undefined);
+  return current;
 }

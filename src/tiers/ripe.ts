@@ -1,7 +1,7 @@
 /**
  * Which conversations are ripe to be compacted. A conversation is a run of segments of one session name: it ends with a
  * silence of `SILENCE_MS` (within which no segment goes on, see conversation.ts), before it would span more than
- * `SPAN_MAX_MS`, or where a compactor has begun with it.
+ * `SPAN_MAX_MS` or be larger than `SIZE_MAX`, or where a compactor has begun with it.
  */
 import { SILENCE_MS } from '../model/conversation.ts';
 import { DAY_MS } from '../model/duration.ts';
@@ -10,6 +10,9 @@ import type { WarmStore } from '../ports/warm.ts';
 import { type StoredSegment, storedSegment } from './warm-copy.ts';
 
 export const SPAN_MAX_MS = 7 * DAY_MS;
+
+/** Nor does it hold more, in UTF-16 units as its messages stand: it is held in memory, and is one object in cold. */
+const SIZE_MAX = 8 * 1_024 * 1_024;
 
 /** A conversation whose cart's episode is open is left for so long at the most. */
 const EPISODE_WAIT_MS = 30 * DAY_MS;
@@ -24,6 +27,7 @@ export interface Conversation {
   /** Of the first and of the latest message, Unix milliseconds. */
   readonly startedAt: number;
   readonly endedAt: number;
+  readonly size: number;
 }
 
 /** A user's conversations, those of one session name in their order; the last one of a name may still go on. */
@@ -53,6 +57,7 @@ function begunBy(user: string, one: StoredSegment): Conversation {
     name: session === undefined ? { user } : { user, session },
     segments: [one],
     ...timesOf(one),
+    size: sizeOf(one),
   };
 }
 
@@ -63,12 +68,19 @@ function joinedBy(conversation: Conversation, one: StoredSegment): Conversation 
   if (segments.at(-1)?.segment.ends) return undefined;
   if (times.startedAt - endedAt >= SILENCE_MS) return undefined;
   if (times.endedAt - startedAt > SPAN_MAX_MS) return undefined;
+  const size = conversation.size + sizeOf(one);
+  if (size > SIZE_MAX) return undefined;
   return {
     ...conversation,
     segments: [...segments, one],
     startedAt: Math.min(startedAt, times.startedAt),
     endedAt: Math.max(endedAt, times.endedAt),
+    size,
   };
+}
+
+function sizeOf({ stored }: StoredSegment): number {
+  return stored.entry.payload?.length ?? 0;
 }
 
 function timesOf({ segment, stored }: StoredSegment): { startedAt: number; endedAt: number } {
