@@ -1,0 +1,65 @@
+/** A transcript as the rules read it. */
+import type { InsightSource } from '../../../model/insight.ts';
+import { masked } from '../../../model/mask.ts';
+import { messageText } from '../../../model/message.ts';
+import type { Said } from '../../../model/said.ts';
+import type { Transcript } from '../../../model/transcript.ts';
+import { plain } from './plain.ts';
+import { splitSentences } from './sentences.ts';
+
+/** One message, nothing in it that must not be learned. */
+export interface Heard {
+  readonly source: InsightSource;
+  /** `user`: the shopper. `other`: whoever answers. Systems and tools say nothing that is learned. */
+  readonly by: 'user' | 'other';
+  readonly speaker: string;
+  readonly text: string;
+  readonly sentences: readonly HeardSentence[];
+  /** What was said before it, by whoever answers. */
+  readonly answers: Heard | undefined;
+}
+
+export interface HeardSentence {
+  readonly text: string;
+  /** As the rules compare it. */
+  readonly plain: string;
+  readonly question: boolean;
+}
+
+/** Roles that answer shoppers, as SDKs and shops name them. */
+const ANSWERING = new Set(['assistant', 'agent', 'rescue', 'model', 'bot']);
+
+export function heardIn({ messages }: Transcript): Heard[] {
+  const heard: Heard[] = [];
+  for (const said of messages) {
+    const { role } = said.message;
+    const by = role === 'user' ? 'user' : ANSWERING.has(role) ? 'other' : undefined;
+    const text = masked(messageText(said.message)).trim();
+    if (by === undefined || text === '') continue;
+    const last = heard.at(-1);
+    heard.push({
+      source: sourceOf(said),
+      by,
+      speaker: speakerOf(said, by),
+      text,
+      sentences: splitSentences(text).map(sentence),
+      answers: last?.by === 'other' ? last : undefined,
+    });
+  }
+  return heard;
+}
+
+export function sourceOf(said: Said): InsightSource {
+  const id = said.named ? said.message.id : undefined;
+  return { message: id ?? said.identity, hash: said.identity };
+}
+
+function speakerOf({ message }: Said, by: Heard['by']): string {
+  const name = message['name'];
+  if (typeof name === 'string' && name.trim() !== '') return masked(name.trim());
+  return by === 'user' ? 'the user' : 'the assistant';
+}
+
+function sentence(text: string): HeardSentence {
+  return { text, plain: plain(text), question: /[?？]["'”’)]*$/u.test(text) };
+}
