@@ -58,6 +58,16 @@ export class DamagedObjectError extends Error {
   }
 }
 
+/** A summarizer cannot serve now: away, throttled, too slow, or it refuses the key. Nothing was lost; try again. */
+export class SummarizerUnavailableError extends Error {
+  override readonly name = 'SummarizerUnavailableError';
+}
+
+/** What a summarizer answered is no summary of what it was given: says what is wrong, and nothing of what was said. */
+export class SummaryRefusedError extends Error {
+  override readonly name = 'SummaryRefusedError';
+}
+
 /** What was asked cannot be done, however often it is tried: a job that fails with it is a dead letter at once. */
 export class PermanentError extends Error {
   override readonly name = 'PermanentError';
