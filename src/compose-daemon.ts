@@ -1,11 +1,18 @@
 /** Puts the workers together, in one process or each in its own, and runs them. */
-import { DEMOTION } from './abandonment/demotion.ts';
 import type { Observe } from './abandonment/observe.ts';
 import { type WatcherPorts, createWatcher } from './abandonment/watcher.ts';
-import { type Hot, lookSettings, openBus, openHot, openJobs, openWarm } from './compose.ts';
+import { openCold, openSummarizer } from './compose-cold.ts';
+import {
+  type Hot,
+  lookSettings,
+  openBus,
+  openHot,
+  openJobs,
+  openWarm,
+  refuseUnsuitable,
+} from './compose.ts';
 import type { Config } from './config.ts';
 import { SECOND_MS } from './model/duration.ts';
-import { UnsuitableStoreError } from './model/errors.ts';
 import type { Jobs } from './ports/jobs.ts';
 import { Health } from './runtime/health.ts';
 import { HttpServer } from './runtime/http.ts';
@@ -15,12 +22,13 @@ import { runService } from './runtime/run.ts';
 import { ServiceGroup } from './runtime/service-group.ts';
 import { type Service, serviceOf } from './runtime/service.ts';
 import { Telemetry, instrument } from './runtime/telemetry.ts';
+import { createCompactor } from './tiers/compactor.ts';
 import { createDemoter } from './tiers/demoter.ts';
 
 /** What a process does. */
-export type WorkerName = 'watcher' | 'demoter';
+export type WorkerName = (typeof ALL_WORKERS)[number];
 
-const ALL_WORKERS: readonly WorkerName[] = ['watcher', 'demoter'];
+const ALL_WORKERS = ['watcher', 'demoter', 'compactor'] as const;
 
 export interface DaemonOptions {
   readonly log: Logger;
@@ -53,17 +61,20 @@ export async function composeDaemon(
   const agenda = instrument(hot.agenda, 'agenda', telemetry);
   const working: Service[] = [];
 
-  if (workers.includes('demoter')) {
-    const warm = await openWarm(config, clock);
-    opened.defer(() => warm.close());
-    const ports = {
-      clock,
-      agenda,
-      records: instrument(hot.records, 'records', telemetry),
-      warm: instrument(warm, 'warm', telemetry),
-      jobs,
-    };
-    working.push(createDemoter(ports, config, tools));
+  if (workers.includes('demoter') || workers.includes('compactor')) {
+    const warmStore = await openWarm(config, clock);
+    opened.defer(() => warmStore.close());
+    const records = instrument(hot.records, 'records', telemetry);
+    const warm = instrument(warmStore, 'warm', telemetry);
+    const ports = { clock, agenda, records, warm, jobs };
+    if (workers.includes('demoter')) working.push(createDemoter(ports, config, tools));
+    if (workers.includes('compactor')) {
+      const coldStore = await openCold(config, clock);
+      opened.defer(() => coldStore.close());
+      const cold = instrument(coldStore, 'cold', telemetry);
+      const summarizer = await openSummarizer(config);
+      working.push(createCompactor({ ...ports, cold, summarizer }, config, tools));
+    }
   }
   if (workers.includes('watcher')) {
     const bus = await openBus(config, log);
@@ -130,80 +141,13 @@ function pulse(hot: Hot, jobs: Jobs, log: Logger): Loop {
 const STOP_DEADLINE_MS = 25 * SECOND_MS;
 
 /** Runs workers until they are told to stop. @returns the exit code */
-export async function runDaemon(config: Config, workers = ALL_WORKERS): Promise<number> {
+export async function runDaemon(
+  config: Config,
+  workers: readonly WorkerName[] = ALL_WORKERS,
+): Promise<number> {
   const log = createLogger({ level: config.logLevel });
   return runService(await composeDaemon(config, { log, workers }), {
     stopDeadlineMs: STOP_DEADLINE_MS,
     log,
   });
-}
-
-export interface Drained {
-  readonly copied: number;
-  readonly sunk: number;
-  readonly nothing: number;
-  /** Messages that warm did not have before. */
-  readonly messages: number;
-  /** Users whose last attempt failed; their jobs wait for the next one, or are dead. */
-  readonly failed: number;
-  readonly dead: number;
-}
-
-/** How often the queue is asked whether it is empty. */
-const ASK_MS = 100;
-
-/**
- * Works on the queue of demotions until nothing in it could run now, or `signal` aborts.
- * @param replay those that failed for good, too
- */
-export async function drainDemotions(
-  config: Config,
-  signal: AbortSignal,
-  replay: boolean,
-): Promise<Drained> {
-  const log = createLogger({ level: config.logLevel });
-  const done = { copied: 0, sunk: 0, nothing: 0, messages: 0 };
-  const failed = new Set<string>();
-  await using opened = new AsyncDisposableStack();
-  const hot = await openHot(config, { log });
-  opened.defer(() => hot.close());
-  await refuseUnsuitable(hot, log);
-  const warm = await openWarm(config, hot.clock);
-  opened.defer(() => warm.close());
-  // An owner of its own, or the start would remove the schedules of daemons.
-  const jobs = await openJobs(config, log, 'rekindle-once');
-  opened.defer(() => jobs.stop(AbortSignal.timeout(STOP_DEADLINE_MS)));
-  createDemoter({ ...hot, warm, jobs }, config, {
-    log,
-    telemetry: new Telemetry(),
-    health: new Health(),
-    onDemoted: (user, { outcome, messages }) => {
-      failed.delete(user);
-      done[outcome] += 1;
-      done.messages += messages;
-    },
-    onFailed: (user) => {
-      failed.add(user);
-    },
-  });
-  if (replay) await jobs.replay(DEMOTION);
-  await jobs.start();
-  for (;;) {
-    const { waiting, running, dead } = await jobs.counts(DEMOTION);
-    if ((waiting === 0 && running === 0) || signal.aborted)
-      return { ...done, failed: failed.size, dead };
-    await hot.clock.sleep(ASK_MS, signal);
-  }
-}
-
-async function refuseUnsuitable(hot: Hot, log: Logger): Promise<void> {
-  const findings = await hot.interrogate();
-  for (const { level, what, change } of findings) {
-    if (level === 'warn') log.warn({ change }, what);
-  }
-  const refused = findings.filter(({ level }) => level === 'refuse');
-  if (refused.length === 0) return;
-  throw new UnsuitableStoreError(
-    refused.map(({ what, change }) => `${what}; ${change ?? ''}`).join('\n'),
-  );
 }

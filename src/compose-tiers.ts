@@ -1,10 +1,12 @@
 /** Puts together what is done to the tiers of one user at a time: resume and erase. */
 import { DEMOTION } from './abandonment/demotion.ts';
+import { openCold } from './compose-cold.ts';
 import { type Hot, openJobs, openWarm } from './compose.ts';
 import type { Config } from './config.ts';
 import type { SessionRef } from './model/session-names.ts';
 import type { WarmStore } from './ports/warm.ts';
 import { type Logger, silentLogger } from './runtime/logger.ts';
+import { COMPACTION } from './tiers/compactor.ts';
 import { Demoter } from './tiers/demote.ts';
 import { type ErasureReport, erase } from './tiers/erase.ts';
 import { Promoter, type ResumedFrom } from './tiers/promote.ts';
@@ -38,12 +40,15 @@ export async function openTiers(
     latestOf: (user) => promoter.latestOf(user),
     erase: async (user) => {
       // Only here: whoever never erases has no connection to the queues.
+      const cold = await openCold(config, hot.clock);
       const jobs = await openJobs(config, log);
       try {
         const { tombstoneTtlMs } = config;
-        return await erase(user, { ...ports, jobs }, { tombstoneTtlMs, queues: [DEMOTION] });
+        const settings = { tombstoneTtlMs, queues: [DEMOTION, COMPACTION] };
+        return await erase(user, { ...ports, cold, jobs }, settings);
       } finally {
         await jobs.stop(AbortSignal.abort());
+        await cold.close();
       }
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),

@@ -20,11 +20,10 @@ import { RedisSessions } from './adapters/hot/redis/sessions.ts';
 import type { Config } from './config.ts';
 import { maskUrl } from './config/redis-url.ts';
 import { SECOND_MS } from './model/duration.ts';
-import { errorMessage } from './model/errors.ts';
+import { UnsuitableStoreError, errorMessage } from './model/errors.ts';
 import type { Agenda } from './ports/agenda.ts';
 import type { Bus } from './ports/bus.ts';
 import type { Clock } from './ports/clock.ts';
-import type { ColdStore } from './ports/cold.ts';
 import type { Jobs } from './ports/jobs.ts';
 import type { LedgerStore } from './ports/ledger.ts';
 import type { SessionRecords } from './ports/records.ts';
@@ -222,20 +221,6 @@ export async function openWarm(
   return ThreadedWarm.open(file, clock);
 }
 
-/** Where the cold tier of the settings lies. */
-export function coldFolder(config: Pick<Config, 'dataDir'>): string {
-  return join(config.dataDir, 'cold');
-}
-
-/**
- * Opens the cold tier.
- * @throws UnsuitableStoreError when what stands there is another program's, or of a newer version
- */
-export async function openCold(config: Config, clock: Pick<Clock, 'now'>): Promise<ColdStore> {
-  const { FilesCold } = await import('./adapters/cold/files/files-cold.ts');
-  return FilesCold.open(coldFolder(config), clock);
-}
-
 /**
  * Opens the queues of the work that comes round and of what is asked for.
  * @param owner who registers schedules: those that it no longer does are removed
@@ -274,4 +259,17 @@ export function lookSettings(config: Config, hot: Pick<Hot, 'sessions'>): LookSe
     nameOf: (ref) => hot.sessions.names.nameOf(ref),
     manageTtlMs: config.foreign === 'manage' ? config.hotTtlMs + config.hotGraceMs : undefined,
   };
+}
+
+/** Warns of what does not suit, and refuses what would lose something. @throws UnsuitableStoreError */
+export async function refuseUnsuitable(hot: Pick<Hot, 'interrogate'>, log: Logger): Promise<void> {
+  const findings = await hot.interrogate();
+  for (const { level, what, change } of findings) {
+    if (level === 'warn') log.warn({ change }, what);
+  }
+  const refused = findings.filter(({ level }) => level === 'refuse');
+  if (refused.length === 0) return;
+  throw new UnsuitableStoreError(
+    refused.map(({ what, change }) => `${what}; ${change ?? ''}`).join('\n'),
+  );
 }

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { drainDemotions } from '../compose-daemon.ts';
+import { drainDemotions } from '../compose-once.ts';
 import { UsageError } from '../model/errors.ts';
 import { EXIT } from '../runtime/main.ts';
 import { configOf, printJson, printLines, withSettings } from './context.ts';

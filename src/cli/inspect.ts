@@ -10,6 +10,7 @@ import type { Jobs } from '../ports/jobs.ts';
 import type { Snapshot } from '../ports/records.ts';
 import { silentLogger } from '../runtime/logger.ts';
 import { columns, configOf, printJson, printLines, withSettings } from './context.ts';
+import { type ColdView, lookIntoCold } from './inspect-cold.ts';
 import {
   type MessageView,
   type WarmView,
@@ -30,7 +31,7 @@ type Json = Record<string, unknown>;
 export function inspectCommand(): Command {
   const command = new Command('inspect')
     .description(
-      'Show what is known of one user in every tier: sessions, agenda, ledger, demotion, warm.',
+      'Show what is known of one user in every tier: sessions, agenda, ledger, demotion, warm, cold.',
     )
     .argument('<user>', 'the user id, as in the session key')
     .option('--session <id>', 'only this one, where one user has several')
@@ -46,13 +47,15 @@ export function inspectCommand(): Command {
     const refs = await refsOf(hot, user, session);
     const jobs = await openJobs(config, silentLogger);
     opened.defer(() => jobs.stop(AbortSignal.abort()));
-    const [reports, warm] = await Promise.all([
+    const [reports, warm, cold] = await Promise.all([
       Promise.all(refs.map((ref) => reportOf(hot, jobs, ref, text))),
       warmOf({ user, session }, config, hot, text),
+      lookIntoCold(user, config, hot.clock, text),
     ]);
     const { several } = hot.sessions.names;
     const now = isoInstant(hot.clock.now());
-    if (json) printJson({ ...(several ? { user, sessions: reports } : reports[0]), warm, now });
+    if (json)
+      printJson({ ...(several ? { user, sessions: reports } : reports[0]), warm, cold, now });
     else {
       for (const report of reports) {
         const { window, overflow } = report;
@@ -60,7 +63,7 @@ export function inspectCommand(): Command {
         printLines([...columns(rowsOf(shown)), '']);
       }
       if (several) printLines([`${many(reports.length, 'session')} in Redis`, '']);
-      printLines(columns([...warmRows(warm), ['now', now]]));
+      printLines(columns([...warmRows(warm), ...coldRows(cold), ['now', now]]));
       if (text) printLines(['', ...columns(saidRows(reports, warm))]);
     }
   });
@@ -175,6 +178,19 @@ function warmRows(warm: WarmView): string[][] {
         ...(ours ? [] : [`others', until ${expires_at ?? 'they delete it'}`]),
         `hash ${hash || 'none'}`,
       ].join(', '),
+    ]),
+  ];
+}
+
+/** A line for each insight. */
+function coldRows(cold: ColdView): string[][] {
+  if ('problem' in cold) return rowsOf(cold, 'cold');
+  const { insights, ...rest } = cold;
+  return [
+    ...rowsOf({ ...rest, insights: insights.length }, 'cold'),
+    ...insights.map(({ id, kind, support, last, text }) => [
+      `cold.insight.${id}`,
+      `${kind}, ${many(support, 'conversation')}, last ${last}${text === undefined ? '' : `: ${text}`}`,
     ]),
   ];
 }

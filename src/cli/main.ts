@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   inspect: async () => (await import('./inspect.ts')).inspectCommand(),
   reconcile: async () => (await import('./reconcile.ts')).reconcileCommand(),
   demote: async () => (await import('./demote.ts')).demoteCommand(),
+  compact: async () => (await import('./compact.ts')).compactCommand(),
   erase: async () => (await import('./erase.ts')).eraseCommand(),
   quarantine: async () => (await import('./quarantine.ts')).quarantineCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),

@@ -189,6 +189,34 @@ export const SETTINGS = {
     forms.wholeNumber(1, 1_000),
     'Users whose conversations one compactor takes at once.',
   ),
+  summarizer: setting(
+    'REKINDLE_SUMMARIZER',
+    'extractive',
+    forms.oneOf('extractive', 'openai'),
+    'Who says what is worth keeping of a conversation: `extractive` works offline, `openai` asks a model.',
+  ),
+  openaiModel: optional(
+    'OPENAI_MODEL',
+    forms.text,
+    'Name of the model; for Azure, of the deployment.',
+  ),
+  openaiApiKey: hidden('whole', optional('OPENAI_API_KEY', forms.text, 'Key of the model.')),
+  openaiBaseUrl: optional(
+    'OPENAI_BASE_URL',
+    forms.text,
+    "Where a server stands that speaks as OpenAI does, `/v1` included; default OpenAI's own.",
+  ),
+  azureOpenaiEndpoint: optional(
+    'AZURE_OPENAI_ENDPOINT',
+    forms.text,
+    'Endpoint of Azure OpenAI, in place of OPENAI_BASE_URL.',
+  ),
+  azureOpenaiApiVersion: setting(
+    'AZURE_OPENAI_API_VERSION',
+    '2024-10-21',
+    forms.text,
+    'Version of its interface.',
+  ),
   dataDir: setting(
     'REKINDLE_DATA_DIR',
     'data',

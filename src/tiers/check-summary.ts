@@ -16,12 +16,13 @@ export function checkSummary(
   { messages }: Transcript,
   known: readonly Insight[],
 ): void {
-  if (typeof text !== 'string' || text.trim() === '' || text.length > SUMMARY_MAX_CHARS)
-    throw new Error(`a summary is a text of 1 to ${SUMMARY_MAX_CHARS} characters`);
+  // Of pictures alone there may be nothing to say.
+  if (typeof text !== 'string' || text.length > SUMMARY_MAX_CHARS)
+    throw new Error(`a summary is a text of at most ${SUMMARY_MAX_CHARS} characters`);
   if (!Array.isArray(findings) || findings.length > FINDINGS_MAX)
     throw new Error(`a summary has at most ${FINDINGS_MAX} findings`);
   const sources = new Set(
-    messages.map(({ message, identity }) => `${message.id ?? identity}\0${identity}`),
+    messages.map(({ named, message, identity }) => `${named ? message.id : identity}\0${identity}`),
   );
   const ids = new Set(known.map(({ id }) => id));
   for (const [index, finding] of findings.entries()) {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { DamagedObjectError } from '../model/errors.ts';
+import { insightSourceSchema } from '../model/insight-schema.ts';
 import { INSIGHT_KINDS } from '../model/insight.ts';
 import { isoInstant } from '../model/instant.ts';
 import { said } from '../model/said.ts';
@@ -35,7 +36,7 @@ const recordSchema = z.object({
     z.object({
       kind: z.enum(INSIGHT_KINDS),
       text: z.string(),
-      sources: z.array(z.object({ message: z.string(), hash: z.string() })),
+      sources: z.array(insightSourceSchema),
       supersedes: z.array(z.string()).optional(),
     }),
   ),

@@ -211,13 +211,24 @@ export class Compactor {
   ): Promise<InsightRecord> {
     const { cold, summarizer } = this.#ports;
     const { user, endedAt } = transcript;
-    const standing = await cold.get(user, 'insights', name);
-    if (standing !== undefined) return parseRecord(name, standing);
+    const standing = await this.#standingRecord(user, name);
+    if (standing) return standing;
     const known = await insightsOf(cold, user);
     const summary = await summarizer.summarize(transcript, known, signal);
     checkSummary(summary, transcript, known);
     const made = { ...summary, user, transcript: name, endedAt, by: summarizer.name };
     return parseRecord(name, await this.#write(user, 'insights', name, recordText(made), endedAt));
+  }
+
+  /** A damaged one is made anew: what it was made of stands. */
+  async #standingRecord(user: string, name: string): Promise<InsightRecord | undefined> {
+    try {
+      const text = await this.#ports.cold.get(user, 'insights', name);
+      return text === undefined ? undefined : parseRecord(name, text);
+    } catch (error) {
+      if (error instanceof DamagedObjectError) return undefined;
+      throw error;
+    }
   }
 
   /** Writes an object, unless one of the name stands. @returns what stands */

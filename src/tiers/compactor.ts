@@ -41,13 +41,13 @@ const BACKOFF_MS = MINUTE_MS / 6;
 
 const HOUSEKEEPING_EVERY_MS = HOUR_MS;
 
-/** Builds the compactor: its queue is worked on once the jobs are started. */
-export function createCompactor(
+/** Works on the queue, once the jobs are started. */
+export function handleCompactions(
   ports: CompactorPorts,
   settings: CompactorSettings,
-  tools: CompactorTools,
-): Service {
-  const { jobs, cold } = ports;
+  tools: Omit<CompactorTools, 'health'>,
+): void {
+  const { jobs } = ports;
   const compactor = new Compactor(ports, settings);
   const { conversations, failures } = metricsOf(jobs, tools.telemetry);
   jobs.handle(
@@ -70,6 +70,16 @@ export function createCompactor(
       }
     },
   );
+}
+
+/** Builds the compactor: its queue is worked on, and its hours come round, once the jobs are started. */
+export function createCompactor(
+  ports: CompactorPorts,
+  settings: CompactorSettings,
+  tools: CompactorTools,
+): Service {
+  const { jobs, cold } = ports;
+  handleCompactions(ports, settings, tools);
   jobs.register(
     { name: 'compaction-round', cron: settings.compactCron, timezone: 'UTC' },
     async (signal) => {

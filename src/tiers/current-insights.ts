@@ -1,7 +1,8 @@
 /** `current`: what holds of a user now, as it stands in the cold tier. */
 import { z } from 'zod';
 import { DamagedObjectError, UserErasedError } from '../model/errors.ts';
-import { INSIGHT_KINDS, type Insight, type SupersededInsight } from '../model/insight.ts';
+import { insightSchema } from '../model/insight-schema.ts';
+import type { Insight, SupersededInsight } from '../model/insight.ts';
 import { mergeInsights } from '../model/insights.ts';
 import { COLD_PAGE_MAX, type ColdStore, type CurrentObject } from '../ports/cold.ts';
 import { type InsightRecord, parseRecord } from './cold-records.ts';
@@ -17,24 +18,14 @@ const MERGED_MAX = 100;
 /** How often another writer may come first. */
 const ATTEMPTS_MAX = 10;
 
-const insight = z.object({
-  id: z.string(),
-  kind: z.enum(INSIGHT_KINDS),
-  text: z.string(),
-  sources: z.array(z.object({ message: z.string(), hash: z.string() })),
-  conversations: z.array(z.string()),
-  firstAt: z.number(),
-  lastAt: z.number(),
-});
-
 const schema = z.object({
   version: z.literal(VERSION),
   /** Token of the compactor that wrote it: one with a smaller token writes no more. */
   fence: z.number(),
   /** When the latest of its conversations ended. */
   at: z.number(),
-  insights: z.array(insight),
-  superseded: z.array(insight.extend({ supersededBy: z.string() })),
+  insights: z.array(insightSchema),
+  superseded: z.array(insightSchema.extend({ supersededBy: z.string() })),
   /** Names of the transcripts that were merged last. */
   merged: z.array(z.string()),
 });

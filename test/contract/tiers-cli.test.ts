@@ -12,6 +12,7 @@ import { DEMOTION } from '../../src/abandonment/demotion.ts';
 import { openHot, openJobs, openWarm, warmFile } from '../../src/compose.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { openRekindle } from '../../src/index.ts';
+import { DAY_MS } from '../../src/model/duration.ts';
 import type { Jobs } from '../../src/ports/jobs.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { anEntry } from './warm.ts';
@@ -122,6 +123,66 @@ describe('demote --once', PATIENT, () => {
     const doctor = run(['doctor', '--data-dir', dataDir]);
     expect(doctor.status).toBe(1);
     expect(doctor.stdout).toMatch(/^refuse +data folder: .* may not be written to/m);
+  });
+});
+
+describe('compact --once', PATIENT, () => {
+  /** Who said something ten days ago, of which nothing is hot any more. */
+  async function longAgo(user: string): Promise<void> {
+    const at = Date.now() - 10 * DAY_MS;
+    const rekindle = await openRekindle({ env: settings() });
+    try {
+      for (const [index, content] of ['hello', 'I prefer size M', 'goodbye'].entries())
+        await rekindle.appendMessage(user, { id: `m${index}`, role: 'user', content }, { at });
+    } finally {
+      await rekindle.close();
+    }
+    await queue(user);
+    expect(json(['demote', '--once'])).toMatchObject({ status: 0 });
+  }
+
+  test('takes what has aged to cold, once; inspect shows it, and erase removes it', async () => {
+    await longAgo('ann');
+    await converse('bob');
+    const nothing = { users: 0, conversations: 0, messages: 0, failed: 0, dead: 0 };
+    expect(json(['compact', '--once'])).toEqual({
+      status: 0,
+      said: { ...nothing, users: 1, conversations: 1, messages: 3 },
+    });
+    expect(json(['compact', '--once'])).toEqual({ status: 0, said: nothing });
+    const { said } = json(['inspect', 'ann']);
+    expect(said).toMatchObject({
+      warm: { segments: 0, messages: [], sessions: [{}] },
+      cold: { transcripts: 1, records: 1, insights: [{ kind: 'preference', support: 1 }] },
+    });
+    expect(JSON.stringify(said)).not.toContain('size M');
+    expect(run(['inspect', 'ann', '--text']).stdout).toMatch(/preference, 1 conversation.*size M/);
+    expect(json(['erase', 'ann'])).toMatchObject({
+      status: 0,
+      said: { removed: { cold: 3 }, remains: { cold: 0, warm: 0 } },
+    });
+    expect(json(['inspect', 'ann']).said).toMatchObject({ cold: { transcripts: 0, records: 0 } });
+  });
+
+  test('fails with 1 when a summary does, and keeps the conversation where it is', async () => {
+    await longAgo('ann');
+    const model = { REKINDLE_SUMMARIZER: 'openai', OPENAI_MODEL: 'none', OPENAI_API_KEY: 'secret' };
+    const nowhere = { ...model, OPENAI_BASE_URL: 'http://127.0.0.1:1/v1' };
+    const { status, stdout, stderr } = run(['compact', '--once', '--json'], nowhere);
+    expect({ status, said: JSON.parse(stdout) as unknown }).toMatchObject({
+      status: 1,
+      said: { users: 1, conversations: 0, failed: 1 },
+    });
+    expect(stderr).not.toMatch(/secret|size M/);
+    expect(json(['inspect', 'ann']).said).toMatchObject({ warm: { segments: 1 } });
+  });
+
+  test('says what is wrong with its settings', () => {
+    const half = run(['compact', '--once'], { REKINDLE_SUMMARIZER: 'openai' });
+    expect(half).toMatchObject({ status: 2, stderr: expect.stringContaining('OPENAI_MODEL') });
+    const cron = run(['compact', '--once', '--compact-cron', 'at night']);
+    expect(cron).toMatchObject({ status: 2, stderr: expect.stringContaining('cron expression') });
+    expect(run(['compact'])).toMatchObject({ status: 2 });
   });
 });
 

@@ -6,6 +6,7 @@ import { writeSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { RedisRecords } from '../../src/adapters/hot/redis/records.ts';
 import { BullmqJobs } from '../../src/adapters/jobs/bullmq/bullmq-jobs.ts';
+import { FilesCold } from '../../src/adapters/cold/files/files-cold.ts';
 import { SqliteWarm } from '../../src/adapters/warm/sqlite/sqlite-warm.ts';
 import { DEMOTION } from '../../src/abandonment/demotion.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -60,10 +61,11 @@ const bullmq = new BullmqJobs({
   lockMs: plan.lockMs,
 });
 const jobs = doomed('jobs', bullmq);
+const cold = doomed('cold', await FilesCold.open(`${plan.file}.cold`, clock));
 
 if (plan.task === 'erase') {
   const settings = { tombstoneTtlMs: TOMBSTONE_TTL_MS, queues: [DEMOTION] };
-  const report = await erase(plan.user, { clock, records, warm, jobs }, settings);
+  const report = await erase(plan.user, { clock, records, warm, cold, jobs }, settings);
   writeSync(1, `${JSON.stringify(report.remains)}\n`);
   process.exit(0);
 }

@@ -1,0 +1,59 @@
+/** Opens the cold tier, and whoever says what is worth keeping there. */
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from './config.ts';
+import { UsageError } from './model/errors.ts';
+import type { Clock } from './ports/clock.ts';
+import type { ColdStore } from './ports/cold.ts';
+import type { Summarizer } from './ports/summarizer.ts';
+
+/** Where the cold tier of the settings lies. */
+export function coldFolder(config: Pick<Config, 'dataDir'>): string {
+  return join(config.dataDir, 'cold');
+}
+
+/**
+ * Opens the cold tier.
+ * @throws UnsuitableStoreError when what stands there is another program's, or of a newer version
+ */
+export async function openCold(config: Config, clock: Pick<Clock, 'now'>): Promise<ColdStore> {
+  const { FilesCold } = await import('./adapters/cold/files/files-cold.ts');
+  return FilesCold.open(coldFolder(config), clock);
+}
+
+/** Opens the cold tier if there is one: for those who only look. @throws as `openCold` does */
+export async function openStandingCold(
+  config: Config,
+  clock: Pick<Clock, 'now'>,
+): Promise<ColdStore | undefined> {
+  const stands = await access(coldFolder(config)).then(
+    () => true,
+    () => false,
+  );
+  return stands ? openCold(config, clock) : undefined;
+}
+
+/** Who says what is worth keeping of a conversation. */
+export async function openSummarizer(config: Config): Promise<Summarizer> {
+  // The tokenizer takes 60 MB: only who compacts pays for it.
+  const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
+  const { summarizer, openaiModel: model, openaiApiKey: apiKey, openaiBaseUrl: baseUrl } = config;
+  const { azureOpenaiEndpoint: endpoint, azureOpenaiApiVersion: apiVersion } = config;
+  const count = (text: string): number => countTokens(text);
+  if (summarizer === 'extractive') {
+    const { ExtractiveSummarizer } = await import(
+      './adapters/summarizer/extractive/extractive-summarizer.ts'
+    );
+    return new ExtractiveSummarizer({ countTokens: count });
+  }
+  if (model === undefined || apiKey === undefined)
+    throw new UsageError('REKINDLE_SUMMARIZER=openai needs OPENAI_MODEL and OPENAI_API_KEY');
+  const { OpenAiSummarizer } = await import('./adapters/summarizer/openai/openai-summarizer.ts');
+  return new OpenAiSummarizer({
+    countTokens: count,
+    model,
+    apiKey,
+    ...(baseUrl !== undefined && { baseUrl }),
+    ...(endpoint !== undefined && { azure: { endpoint, apiVersion } }),
+  });
+}
