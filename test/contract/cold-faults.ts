@@ -1,5 +1,5 @@
 import { gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { COLD_TEXT_MAX_BYTES } from '../../src/model/cold-object.ts';
 import { ColdUnavailableError, DamagedObjectError } from '../../src/model/errors.ts';
 import type { ColdKind, ColdStore } from '../../src/ports/cold.ts';
@@ -34,6 +34,9 @@ export function coldFaultsContract(
   harness: () => ColdHarness,
   faults: () => ColdFaults,
 ): void {
+  // Every byte, every bit and every request has a try of its own.
+  vi.setConfig({ testTimeout: 120_000 });
+
   async function opened(): Promise<ColdStore> {
     const cold = await harness().open();
     await cold.put('ann', 'transcripts', anObject('c'));

@@ -33,15 +33,11 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/**
- * Makes a folder in one that is there. Its name is on the disk when it resolves, also where the folder stood before: who
- * made it may have died before.
- */
+/** Makes a folder, unless it stands. The one above is to be synced, too: also by who finds it, for who made it may have died. */
 export async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder);
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
   }
-  await syncFolder(dirname(folder));
 }

@@ -107,16 +107,21 @@ async function removeOfKind(
   ];
   for (const file of going) await rm(join(files.folder, file), { recursive: true, force: true });
   const left = await listFiles(place, kind, owner);
-  if (going.length > 0) await unlessAbsent(syncFolder(files.folder), undefined);
-  await removeIfEmpty(files.folder);
+  // What stays is synced in its folder; what is removed with its folder, in the one above.
+  if (!(await removeIfEmpty(files.folder))) await syncFolder(files.folder);
   await syncFolder(place.kind(kind));
   return countFiles(files) - countFiles(left);
 }
 
-async function removeIfEmpty(folder: string): Promise<void> {
+/** @returns whether it is gone */
+async function removeIfEmpty(folder: string): Promise<boolean> {
   try {
     await rmdir(folder);
+    return true;
   } catch (error) {
-    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) throw error;
+    const code = codeOf(error);
+    if (code === 'ENOENT') return true;
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return false;
+    throw error;
   }
 }

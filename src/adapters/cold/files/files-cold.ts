@@ -195,6 +195,7 @@ export class FilesCold implements ColdStore {
             return 'erased';
           return decide(owner, async () => {
             await makeFolder(folder);
+            await syncFolder(this.#place.kind(kind));
             await moveInto(draft, join(folder, file));
           });
         });

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { UnsuitableStoreError } from '../../../model/errors.ts';
 import { COLD_KINDS } from '../../../ports/cold.ts';
-import { makeFolder, moveInto, writeNew } from './durable.ts';
+import { makeFolder, moveInto, syncFolder, writeNew } from './durable.ts';
 import { codeOf, unlessAbsent } from './trouble.ts';
 
 /** The file that says whose the folder is, and how it is laid out; the last that is made. */
@@ -35,7 +35,9 @@ export async function prepare(folder: string): Promise<void> {
       `${folder} holds ${other}, and no file ${FORMAT_FILE} that says it is the cold tier's; it was left as it is. The cold tier needs a folder of its own`,
     );
   const there = new Set(await readdir(folder));
-  for (const name of FOLDERS) if (!there.has(name)) await makeFolder(join(folder, name));
+  const missing = FOLDERS.filter((name) => !there.has(name));
+  for (const name of missing) await makeFolder(join(folder, name));
+  if (missing.length > 0) await syncFolder(folder);
   if (known) return;
   const made = join(folder, WRITING, randomUUID());
   await writeNew(made, Buffer.from(`rekindle cold ${VERSION}\n`));
