@@ -114,7 +114,7 @@ export function questionsOf(
           ours: () => warm.similar(OWNER, embedding, { limit }),
           bare: () => {
             asked = Float32Array.from(embedding);
-            return byLikeness(OWNER, now, asked.byteLength, limit);
+            return byLikeness(OWNER, now, asked.byteLength);
           },
         };
       },

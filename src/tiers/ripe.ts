@@ -9,7 +9,7 @@ import type { SessionName } from '../model/session-names.ts';
 import type { WarmStore } from '../ports/warm.ts';
 import { type StoredSegment, storedSegment } from './warm-copy.ts';
 
-export const SPAN_MAX_MS = 7 * DAY_MS;
+const SPAN_MAX_MS = 7 * DAY_MS;
 
 /** Nor does it hold more, in UTF-16 units as its messages stand: it is held in memory, and is one object in cold. */
 const SIZE_MAX = 8 * 1_024 * 1_024;

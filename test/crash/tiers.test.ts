@@ -2,12 +2,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { FilesCold } from '../../src/adapters/cold/files/files-cold.ts';
 import { BullmqJobs } from '../../src/adapters/jobs/bullmq/bullmq-jobs.ts';
 import { DEMOTION } from '../../src/abandonment/demotion.ts';
-import { HOUR_MS } from '../../src/model/duration.ts';
+import { DAY_MS, HOUR_MS } from '../../src/model/duration.ts';
+import type { ColdKind } from '../../src/ports/cold.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
+import { parseTranscript } from '../../src/tiers/cold-records.ts';
+import { COMPACTION } from '../../src/tiers/compactor.ts';
+import { insightsOf } from '../../src/tiers/current-insights.ts';
 import { everyText } from '../support/every-text.ts';
-import { type MoverKillPoint, MoverProcess } from '../support/mover-process.ts';
+import { type MoverKillPoint, type MoverPlan, MoverProcess } from '../support/mover-process.ts';
 import { testRedis } from '../support/redis-server.ts';
 import { HOT_TTL_MS, TierWorld } from '../support/tier-world.ts';
 import { SHIRT } from '../support/watched-user.ts';
@@ -47,7 +52,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-function mover(task: 'demote' | 'erase', killPoint?: MoverKillPoint): MoverProcess {
+function mover(task: MoverPlan['task'], killPoint?: MoverKillPoint): MoverProcess {
   const started = new MoverProcess(
     {
       task,
@@ -173,12 +178,61 @@ describe('a demoter that is killed', () => {
   );
 });
 
+describe('a compactor that is killed', () => {
+  const gaps: readonly (MoverKillPoint & { name: string; cold: readonly number[] })[] = [
+    { name: 'sealing and the transcript', when: 'after', call: 'warm.put', nth: 1, cold: [0, 0] },
+    { name: 'transcript and record', when: 'after', call: 'cold.put', nth: 1, cold: [1, 0] },
+    { name: 'record and `current`', when: 'after', call: 'cold.put', nth: 2, cold: [1, 1] },
+    { name: '`current` and header', when: 'after', call: 'cold.putCurrent', nth: 1, cold: [1, 1] },
+    { name: 'header and removing', when: 'before', call: 'warm.remove', nth: 1, cold: [1, 1] },
+    { name: 'removing and its end', when: 'after', call: 'warm.remove', nth: 1, cold: [1, 1] },
+  ];
+
+  test.each(gaps)(
+    'between $name loses nothing; another process takes its job over and learns nothing twice',
+    async ({ when, call, nth, cold: stands }) => {
+      const said = await texts();
+      await world.demoter.demote(USER);
+      // Nobody closes the episode of the cart: after so long it is not waited for any more.
+      world.outage(31 * DAY_MS);
+      await jobs.add(COMPACTION, [USER]);
+      const doomed = mover('compact', { when, call, nth });
+      expect(await doomed.exited()).toBe('SIGKILL');
+      const gone = call === 'warm.remove' && when === 'after';
+      expect(await world.rawsInWarm(USER)).toEqual(gone ? [] : said);
+      const cold = await FilesCold.open(join(folder, 'warm.db.cold'), world.clock);
+      const names = async (kind: ColdKind): Promise<readonly string[]> =>
+        cold.names(USER, kind, { limit: 10 });
+      expect(
+        [await names('transcripts'), await names('insights')].map((all) => all.length),
+      ).toEqual(stands);
+
+      const next = mover('compact');
+      await vi.waitFor(
+        () => {
+          expect(next.said).toHaveLength(1);
+        },
+        { timeout: 30_000, interval: 20 },
+      );
+      expect(next.said).toEqual([gone ? 'compacted 0 0' : 'compacted 1 5']);
+      expect(await world.rawsInWarm(USER)).toEqual([]);
+      expect(await names('insights')).toEqual(await names('transcripts'));
+      const [name = ''] = await names('transcripts');
+      const text = (await cold.get(USER, 'transcripts', name)) ?? '';
+      expect(parseTranscript(name, text).messages.map(({ raw }) => raw)).toEqual(said);
+      expect(await insightsOf(cold, USER)).toMatchObject([{ conversations: [name] }]);
+      await cold.close();
+    },
+  );
+});
+
 describe('an erasure that is killed', () => {
   const gaps: readonly (MoverKillPoint & { name: string })[] = [
     { name: 'the first and the second tombstone', when: 'after', call: 'records.erase', nth: 1 },
     { name: 'hot and warm', when: 'before', call: 'warm.erase', nth: 1 },
-    { name: 'warm and the queue', when: 'after', call: 'warm.erase', nth: 1 },
-    { name: 'the queue and the scan', when: 'after', call: 'jobs.forget', nth: 2 },
+    { name: 'warm and cold', when: 'after', call: 'warm.erase', nth: 1 },
+    { name: 'cold and the queue', when: 'after', call: 'cold.erase', nth: 1 },
+    { name: 'the queue and the scan', when: 'after', call: 'jobs.forget', nth: 4 },
   ];
 
   test.each(gaps)(

@@ -1,5 +1,5 @@
 /**
- * One that demotes or erases, in a process of its own, on a real Redis and a warm file. KILL_POINT names the call at which
+ * One that demotes, compacts or erases, in a process of its own, on a real Redis and a warm file. KILL_POINT names the call at which
  * it is killed, without a chance to clean up; without one it works until it is stopped. PLAN says the rest.
  */
 import { writeSync } from 'node:fs';
@@ -12,10 +12,14 @@ import { DEMOTION } from '../../src/abandonment/demotion.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { VirtualClock } from '../../src/runtime/virtual-clock.ts';
 import { Demoter } from '../../src/tiers/demote.ts';
+import { Compactor } from '../../src/tiers/compact.ts';
+import { COMPACTION } from '../../src/tiers/compactor.ts';
 import { erase } from '../../src/tiers/erase.ts';
 import { HOT_DEFAULTS } from './hot-options.ts';
 import { type MoverKillPoint, type MoverPlan, TOMBSTONE_TTL_MS } from './mover-process.ts';
+import { PlainSummarizer } from './plain-summarizer.ts';
 import { redisHot } from './redis-hot.ts';
+import { WARM_AGE_MS } from './tier-world.ts';
 
 const plan = JSON.parse(process.env['PLAN'] ?? '') as MoverPlan;
 const point = JSON.parse(process.env['KILL_POINT'] ?? 'null') as MoverKillPoint | null;
@@ -64,21 +68,25 @@ const jobs = doomed('jobs', bullmq);
 const cold = doomed('cold', await FilesCold.open(`${plan.file}.cold`, clock));
 
 if (plan.task === 'erase') {
-  const settings = { tombstoneTtlMs: TOMBSTONE_TTL_MS, queues: [DEMOTION] };
+  const settings = { tombstoneTtlMs: TOMBSTONE_TTL_MS, queues: [DEMOTION, COMPACTION] };
   const report = await erase(plan.user, { clock, records, warm, cold, jobs }, settings);
   writeSync(1, `${JSON.stringify(report.remains)}\n`);
   process.exit(0);
 }
 
-const demoter = new Demoter(
-  { clock, records, warm, agenda },
-  { hotTtlMs: plan.hotTtlMs, warmTtlMs: undefined },
-);
-bullmq.handle(
-  { name: DEMOTION, concurrency: 1, perSecond: undefined, attempts: 3, backoffMs: 20 },
-  async (user, signal) => {
+const settings = { hotTtlMs: plan.hotTtlMs, warmAgeMs: WARM_AGE_MS, warmTtlMs: undefined };
+const demoter = new Demoter({ clock, records, warm, agenda }, settings);
+const summarizer = new PlainSummarizer();
+const compactor = new Compactor({ clock, records, warm, cold, summarizer }, settings);
+const once = { concurrency: 1, perSecond: undefined, attempts: 3, backoffMs: 20 };
+if (plan.task === 'demote')
+  bullmq.handle({ name: DEMOTION, ...once }, async (user, signal) => {
     const { outcome, messages } = await demoter.demote(user, signal);
     writeSync(1, `${outcome} ${String(messages)}\n`);
-  },
-);
+  });
+else
+  bullmq.handle({ name: COMPACTION, ...once }, async (user, signal) => {
+    const { conversations, messages } = await compactor.compact(user, signal);
+    writeSync(1, `compacted ${String(conversations)} ${String(messages)}\n`);
+  });
 await bullmq.start();

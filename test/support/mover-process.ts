@@ -8,7 +8,7 @@ export const TOMBSTONE_TTL_MS = 90 * DAY_MS;
 const main = fileURLToPath(new URL('doomed-mover.ts', import.meta.url));
 
 export interface MoverPlan {
-  readonly task: 'demote' | 'erase';
+  readonly task: 'demote' | 'compact' | 'erase';
   readonly user: string;
   readonly now: number;
   readonly hotTtlMs: number;
@@ -27,7 +27,7 @@ export interface MoverKillPoint {
   readonly nth: number;
 }
 
-/** One that demotes or erases in a process of its own. */
+/** One that demotes, compacts or erases in a process of its own. */
 export class MoverProcess {
   readonly #child: ChildProcess;
   readonly #exited: Promise<string | number>;
