@@ -126,6 +126,33 @@ user: कुछ छूट मिलेगी? मैं कैश ऑन डि�
     expect(colours).toEqual(expected);
   });
 
+  it.each([
+    ['Text Daniel that I am late', []],
+    ['Remind me to call the plumber', []],
+    ['can i have the phone number please', []],
+    ['Daniel ko text karo', []],
+    ['Call me Ann', ['The user is called Ann.']],
+    ['Stop calling me!', ['The user does not want to be contacted by telephone.']],
+    ['please text me', ['The user wants to be contacted by SMS.']],
+    ['email mat karna', ['The user does not want to be contacted by e-mail.']],
+    ['Can you reply in Hindi please', ['The user wants to talk in Hindi.']],
+    ["I'd like to hear Pink Floyd", []],
+    ['I want the Pink Floyd shirt', []],
+    ['Is my credit card bill paid', []],
+    ['I only pay by UPI', ['The user prefers to pay by UPI.']],
+    ['COD chahiye', ['The user prefers to pay by cash on delivery.']],
+    ['I can spend up to $30, no more', ['The user wants to spend at most $30.']],
+    ['I am vegetarian', ['The user is vegetarian.']],
+    ['I love it', []],
+    ['I hate my old shoes', ['The user does not like their old shoes.']],
+    ['I love Nike', ['The user likes Nike.']],
+    ['I wear size M, is it there?', ['The user wears size M.']],
+    ['Do you have size M?', []],
+    ['main hamesha cotton pehenta hoon', ['The user says: “main hamesha cotton pehenta hoon”.']],
+  ])('how to serve the user: %s', async (line, expected) => {
+    expect(await texts(`user: ${line}`)).toEqual(expected);
+  });
+
   it('what the assistant got wrong, and what had to be asked twice', async () => {
     const found = await findings(`
 user: When will my blue parcel arrive at home?

@@ -7,7 +7,7 @@ import { word } from './plain.ts';
 
 const DISCOUNT = word(
   'discounts?|coupons?|promo(?: code)?s?|vouchers?|cheaper|best price|price match|deals?',
-  'sasta|saste|kam (?:karo|kar|kijiye|price)|chhoot|chhut|offer(?:s)? (?:hai|milega)',
+  'sasta|saste|(?:price|rate|daam|thoda|thora|kuch) kam (?:karo|kar|kijiye|karenge|hoga)|chhoot|chhut|offer(?:s)? (?:hai|milega)',
   'छूट|डिस्काउंट|कूपन|सस्ता|सस्ते|कम (?:करो|कीजिए|करें)',
 );
 const SHIPPING = word(
@@ -16,7 +16,9 @@ const SHIPPING = word(
   '(?:डिलीवरी|शिपिंग) (?:चार्ज|शुल्क|का|के|बहुत|महंगा|महंगी)',
 );
 const RETURNS = word(
-  '(?:return|returning|refund|exchange|send (?:it|this|them) back)|wapas|vaapas|wapis|वापस|रिफंड|लौटा(?:ना|ने)?',
+  'refund|return policy|(?:return|returning|exchange|exchanging|send back) (?:it|this|that|these|them|an?|my|the|some)|send (?:it|this|them) back',
+  '(?:wapas|vaapas|wapis) (?:kar(?:na|ne|o|do)?|bhej(?:na|ne)|le lo)|return karn[ae]',
+  'वापस (?:कर(?:ना|ने|ो|ें)|भेज(?:ना|ने))|रिफंड|लौटा(?:ना|ने)',
 );
 
 /** What an assistant can do to win an order; the sentence goes on after `after the assistant`. */

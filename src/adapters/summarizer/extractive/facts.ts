@@ -73,5 +73,5 @@ const BUDGETS = word(
 );
 
 function budgetIn(lower: string): string | undefined {
-  return captured(BUDGETS.exec(lower))?.trim();
+  return captured(BUDGETS.exec(lower))?.replace(/[,.\s]+$/, '');
 }

@@ -1,16 +1,23 @@
 /** Which of the languages that the rules know a text is in. */
+import { HINGLISH_STOP_WORDS } from './stop-words.ts';
 import { wordsOf } from './words.ts';
 
 /** `mixed` is Hindi in Latin letters, with or without English in it. */
 export type Language = 'english' | 'hindi' | 'mixed' | 'other';
 
-/** Words of Hindi that are no words of English; those that are both (`me`, `the`, `is`, `main`, `to`) say nothing. */
+/** Words of Hindi that are words or names of English, too: they say nothing. */
+const ENGLISH_TOO = new Set(
+  'he ho the thi to us is in un par per pe hi ya do de dena me mai main mein ne tak bas ab ek lo kar sab bhai hue jo ji das'.split(
+    ' ',
+  ),
+);
+
 const HINDI_IN_LATIN = new Set(
-  `hai hain hoon hun tha thi hota hoti hua hui hoga hogi raha rahi rahe rha rhi ka ki ke ko se mein mei meh mujhe muje
-  mujhko mera meri mere hum humko hamara tum aap aapko aapka apna apni koi kuch nahi nahin nahee kya kyun kyu kab kahan
-  kaise kitna kitne kaun abhi phir lekin magar bahut bohot accha acha theek thik karo kare karna karein kijiye dijiye
-  chahiye chahie chaiye chahta chahti pasand wala wali wale liye liya dikhao dikhaye bhejo bhej bata batao galat hamesha
-  kabhi mat haan ji yeh yaar bhai sasta mehenga`.split(/\s+/),
+  [
+    ...HINGLISH_STOP_WORDS,
+    ...words(`chahiye chahie chaiye chahta chahti pasand dikhao dikhaye bhejo bhej bata batao galat
+  hamesha kabhi sasta mehenga wapas paisa paise rang kapde aaj kal subah shaam pehle baad thoda zyada naya purana`),
+  ].filter((one) => !ENGLISH_TOO.has(one)),
 );
 
 /** So many of them, or this share of a short text, are no accident (`ki` and `se` are names and abbreviations, too). */
@@ -31,4 +38,8 @@ export function languageOf(text: string): Language {
 
 function count(text: string, pattern: RegExp): number {
   return text.match(pattern)?.length ?? 0;
+}
+
+function words(text: string): string[] {
+  return text.trim().split(/\s+/);
 }

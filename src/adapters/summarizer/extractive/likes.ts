@@ -65,9 +65,13 @@ function objectOf(said: string): string | undefined {
   const object = said
     .replace(/^(?:the|a|an|your|some|sirf|bas|only|बस|सिर्फ) /u, '')
     .replace(/ (?:very much|a lot|so much|the most|though|too|bhi|bahut|भी|बहुत|nahi|नहीं)$/u, '')
+    .replaceAll(/(?<!\p{L})my(?!\p{L})/gu, 'their')
     .trim();
   const tooLong = object.split(' ').length > LIKED_WORDS;
-  return object === '' || tooLong || POINTS_BACK.test(object) || object.includes('[')
+  return object === '' ||
+    tooLong ||
+    POINTS_BACK.test(object) ||
+    /(?:^| )(?:it|this|that|them|you|myself)(?: |$)|\[/.test(object)
     ? undefined
     : object;
 }

@@ -24,8 +24,8 @@ const THINGS: Readonly<Record<string, string>> = {
 
 const CORRECTS = word(
   "that's not (?:what|right|it|correct|my)|that is not (?:what|right|it|correct|my)|not what i (?:asked|said|meant|wanted|ordered)",
-  'i (?:already|just) (?:told|said|gave|asked|answered|explained|sent)|i (?:said|asked for|meant|told you)|as i said|like i said',
-  "you(?:'re| are) (?:wrong|mistaken|not listening)|you (?:didn't|did not|don't|never) (?:answer|listen|understand|get|read|send|reply)|you (?:misunderstood|got it wrong|made a mistake)",
+  'i (?:already|just) (?:told|said|gave|asked|answered|explained|sent)|(?:^|no,? |but |sorry,? )i (?:said|asked for|meant|told you)|as i said|like i said',
+  "you(?:'re| are) (?:wrong|mistaken|not listening)|you (?:didn't|did not|don't|never) (?:answer|listen|understand|get (?:it|me|my)|read|send|reply)|you (?:misunderstood|got it wrong|made a mistake)",
   "(?:this|that|it)(?:'s| is) (?:wrong|incorrect)|no,? i (?:meant|mean|want(?:ed)?|asked)",
   'galat (?:hai|tha|bata|bhej|samjhe|samjha)|maine (?:bola|kaha|bataya|manga)(?: tha| thi| na| hai)?|aap (?:samjhe|samajh) (?:nahi|nahin)|(?:yeh?|wo|woh) (?:nahi|nahin) (?:manga|mangaya|chahiye tha|bola)',
   'गलत (?:है|था|बता|भेज|समझ)|मैंने (?:कहा|बोला|बताया|मंगाया|मांगा)(?: था| थी| है)?|आप समझे नहीं|(?:यह|ये|वो) नहीं (?:मांगा|मंगाया|चाहिए था|कहा)',

@@ -6,15 +6,8 @@ import type { Heard, HeardSentence } from './heard.ts';
 import { likesIn } from './likes.ts';
 import { plain, word } from './plain.ts';
 import type { Slot, Statement } from './statement.ts';
-import {
-  CHANNELS,
-  COLOURS,
-  LANGUAGES,
-  PAYMENTS,
-  RELATIONS,
-  type Values,
-  sizesIn,
-} from './values.ts';
+import { wishesIn } from './service-wishes.ts';
+import { COLOURS, RELATIONS, sizesIn } from './values.ts';
 
 export interface Stated {
   readonly statement: Statement;
@@ -50,24 +43,6 @@ const HAD = word(
 /** Of somebody else. */
 const OF_OTHERS = word(
   "(?:he|she|they|he's|she's|they're|his|her|their) [a-z]+|(?:uske|uski|uska|unke|unki|unka|unko|usko)",
-);
-
-const CONTACT = word(
-  'contact|reach|message|messages|text|write|updates?|notify|notifications?|send|ping|call me|calls?|prefer',
-  'bhej(?:o|na|iye|ie|en|e)?|bata(?:o|na|iye)|sampark|message|call|phone|karo|karna|karein|kijiye|pe|par',
-  'भेज(?:ो|ना|िए|ें)?|बता(?:ओ|ना|इए)|संपर्क|कॉल|फोन|करें|करना|करो|कीजिए',
-);
-
-const TALK = word(
-  'speak|talk|reply|write|answer|chat|explain|tell me|prefer|please|in',
-  'mein|me|baat|bolo|boliye|likho|jawab|samjhao',
-  'में|बात|बोल(?:ो|ें|िए)|लिख(?:ो|ें|िए)|जवाब|समझा(?:ओ|इए)',
-);
-
-const PAYING = word(
-  'pay|paying|paid|payment|prefer|use|checkout',
-  'payment|pay|karunga|karungi|dunga|dungi|chahiye|se',
-  'पेमेंट|भुगतान|दूंगा|दूंगी|करूंगा|करूंगी|चाहिए|से',
 );
 
 /** What an assistant's question asks for, so that `M please` is an answer. */
@@ -106,17 +81,20 @@ function statedIn(sentence: HeardSentence, message: Heard): Found[] {
   if (RELATIONS.find(sentence.plain).length > 0 || OF_OTHERS.test(sentence.plain)) return stated;
 
   const clauses = clausesOf(sentence.plain);
-  const add = (slot: Slot, value: string, { negated }: Clause, sources = own): void => {
+  const add = (
+    slot: Slot,
+    value: string,
+    { negated }: Pick<Clause, 'negated'>,
+    sources = own,
+  ): void => {
     stated.push({ statement: { slot, value, positive: !negated }, sources });
-  };
-  const addAll = (slot: Slot, values: Values, clause: Clause): void => {
-    for (const value of values.find(clause.text)) add(slot, value, clause);
   };
   const wants = WANTS.test(sentence.plain);
   const wantsGoods = WANTS_GOODS.test(sentence.plain) && !HAD.test(sentence.plain);
   const asked = (slot: Slot): boolean => isAnswer(sentence, message, ASKED[slot]);
   const both = message.answers ? [message.answers.source, message.source] : own;
 
+  const nameless = !stated.some(({ statement }) => statement.slot === 'name');
   const before = stated.length;
   for (const clause of clauses) {
     const sizeAsked = asked('size');
@@ -125,23 +103,15 @@ function statedIn(sentence: HeardSentence, message: Heard): Found[] {
         add('size', size, clause, sizeAsked ? both : own);
     const colourAsked = asked('colour');
     if (wantsGoods || colourAsked)
-      for (const colour of COLOURS.find(clause.text))
+      for (const colour of COLOURS.find(withoutNames(clause.text, sentence.text)))
         add('colour', colour, clause, colourAsked ? both : own);
-    if (CONTACT.test(sentence.plain) && (wants || IMPERATIVE.test(clause.text)))
-      addAll('channel', CHANNELS, clause);
-    if (TALK.test(clause.text) && !clause.negated) addAll('language', LANGUAGES, clause);
-    if (PAYING.test(sentence.plain) && wants) addAll('payment', PAYMENTS, clause);
+    for (const { slot, value, positive } of wishesIn(clause, nameless))
+      add(slot, value, { negated: !positive });
   }
   if (stated.length > before) return stated;
   for (const statement of likesIn(sentence, clauses)) stated.push({ statement, sources: own });
   return stated;
 }
-
-const IMPERATIVE = word(
-  "(?:do not|don't|dont|never|please|just|only|stop)? ?(?:contact|reach|message|text|write|notify|send|ping|call|calling)(?: me| us)?",
-  'bhej(?:o|na|iye|ie|en|e|do)?|bata(?:o|na|iye)|mat|karo|karna|kijiye|karein',
-  'भेज(?:ो|ना|िए|ें)?|बता(?:ओ|ना|इए)|मत|करें|करना|करो|कीजिए',
-);
 
 function isAnswer({ text }: HeardSentence, { answers }: Heard, asked: RegExp | undefined): boolean {
   return (
@@ -149,4 +119,12 @@ function isAnswer({ text }: HeardSentence, { answers }: Heard, asked: RegExp | u
     text.split(/\s+/).length <= ANSWER_WORDS &&
     answers?.sentences.some(({ question, plain }) => question && asked.test(plain)) === true
   );
+}
+
+/** Two words with capitals are somebody's name, a town or a band: Pink Floyd is no colour. */
+function withoutNames(clause: string, sentence: string): string {
+  let left = clause;
+  for (const [name] of sentence.matchAll(/\p{Lu}\p{Ll}+ \p{Lu}\p{Ll}+/gu))
+    left = left.replaceAll(plain(name), ' ');
+  return left;
 }

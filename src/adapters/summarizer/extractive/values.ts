@@ -64,7 +64,7 @@ export const LANGUAGES = values({
 export const PAYMENTS = values({
   'cash on delivery': 'cod|cash on delivery|cash|कैश ऑन डिलीवरी|कैश|नकद',
   UPI: 'upi|g ?pay|google pay|phone ?pe|paytm|यूपीआई|पेटीएम|फोनपे',
-  'credit card': 'credit card|क्रेडिट कार्ड',
+  'credit card': 'credit card(?! (?:bill|number|ko))|क्रेडिट कार्ड',
   'debit card': 'debit card|डेबिट कार्ड',
   PayPal: 'paypal',
   instalments: 'emi|instal?lments?|ईएमआई|किस्त|किश्त',
