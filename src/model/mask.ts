@@ -15,8 +15,8 @@ export function masked(text: string): string {
     );
 }
 
-/** An e-mail address, and what UPI takes for one (`name@bank`). */
-const HANDLE = /[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)*/gu;
+/** An e-mail address, and what UPI takes for one (`name@bank`). Bounded as addresses are, so that a long text takes no longer. */
+const HANDLE = /[\p{L}\p{N}._%+-]{1,64}@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)*/gu;
 
 /** What follows such a word, with at most a few words between, and holds a digit or stands behind a colon or `is`. */
 const SECRET =

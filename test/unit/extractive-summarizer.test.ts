@@ -247,6 +247,18 @@ describe('the summary of the extractive summarizer', () => {
     expect(found.map((one) => one.text)).toContain('The user wears size XL.');
   });
 
+  it('takes no longer over what is no sentence', async () => {
+    const hostile = [
+      'a'.repeat(200_000),
+      'mujhe '.repeat(30_000),
+      '1-'.repeat(100_000),
+      'otp '.repeat(50_000),
+    ];
+    // What grew with the square of the length would take minutes, and the test's time runs out.
+    for (const text of hostile)
+      expect((await summarizer.summarize(transcript(`user: ${text}`), [])).findings).toEqual([]);
+  }, 60_000);
+
   it('cuts a sentence that alone is too long, and shows it', async () => {
     const short = new ExtractiveSummarizer({ countTokens, budgetTokens: 6 });
     const { text } = await short.summarize(
@@ -268,8 +280,14 @@ describe('the summary of the extractive summarizer', () => {
   });
 
   it('of nothing is empty, and of other languages their own sentences', async () => {
-    const nothing = transcript('system: Be kind.');
+    const nothing = transcript('user:  ');
     expect(await summarizer.summarize(nothing, [])).toEqual({ text: '', findings: [] });
+    const system = transcript('system: Be kind to red shoes.');
+    expect((await summarizer.summarize(system, [])).text).toBe('The system: Be kind to red shoes.');
+    const customer = transcript('customer: I lost my shoes\nsystem: Be kind.\nagent: ok');
+    expect((await summarizer.summarize(customer, [])).text).toBe(
+      "The customer lost the customer's shoes",
+    );
     const tamil = transcript('user: எனக்கு சிவப்பு சட்டை வேண்டும்');
     expect(await summarizer.summarize(tamil, [])).toEqual({
       text: 'The user: எனக்கு சிவப்பு சட்டை வேண்டும்',

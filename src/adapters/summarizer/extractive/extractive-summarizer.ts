@@ -6,7 +6,7 @@ import type { Summarizer, Summary } from '../../../ports/summarizer.ts';
 import { behaviourIn } from './behaviour.ts';
 import { digest } from './digest.ts';
 import { habitsIn } from './habits.ts';
-import { heardIn } from './heard.ts';
+import { heardIn, turnsIn } from './heard.ts';
 import { mistakesIn } from './mistakes.ts';
 import { type Stated, statementsIn } from './said-statements.ts';
 import { type Statement, contradicts, kindOf, sentenceOf, statementOf } from './statement.ts';
@@ -43,7 +43,7 @@ export class ExtractiveSummarizer implements Summarizer {
   ): Promise<Summary> {
     signal?.throwIfAborted();
     const heard = heardIn(transcript);
-    const text = [digest(heard, this.#options), ...cartLine(transcript)].filter(
+    const text = [digest(turnsIn(transcript), this.#options), ...cartLine(transcript)].filter(
       (line) => line !== '',
     );
     const statements = statementsIn(heard);

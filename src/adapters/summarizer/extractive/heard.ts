@@ -5,14 +5,13 @@ import { messageText } from '../../../model/message.ts';
 import type { Said } from '../../../model/said.ts';
 import type { Transcript } from '../../../model/transcript.ts';
 import { plain } from './plain.ts';
-import { splitSentences } from './sentences.ts';
+import { type Turn, splitSentences } from './sentences.ts';
 
 /** One message, nothing in it that must not be learned. */
 export interface Heard {
   readonly source: InsightSource;
   /** `user`: the shopper. `other`: whoever answers. Systems and tools say nothing that is learned. */
   readonly by: 'user' | 'other';
-  readonly speaker: string;
   readonly text: string;
   readonly sentences: readonly HeardSentence[];
   /** What was said before it, by whoever answers. */
@@ -29,6 +28,9 @@ export interface HeardSentence {
 /** Roles that answer shoppers, as SDKs and shops name them. */
 const ANSWERING = new Set(['assistant', 'agent', 'rescue', 'model', 'bot']);
 
+/** In characters. What is longer is no sentence but a log or a list, and rules would take long to find nothing in it. */
+const SENTENCE_MAX = 1_000;
+
 export function heardIn({ messages }: Transcript): Heard[] {
   const heard: Heard[] = [];
   for (const said of messages) {
@@ -40,9 +42,10 @@ export function heardIn({ messages }: Transcript): Heard[] {
     heard.push({
       source: sourceOf(said),
       by,
-      speaker: speakerOf(said, by),
       text,
-      sentences: splitSentences(text).map(sentence),
+      sentences: splitSentences(text)
+        .filter((one) => one.length <= SENTENCE_MAX)
+        .map(sentence),
       answers: last?.by === 'other' ? last : undefined,
     });
   }
@@ -54,10 +57,24 @@ export function sourceOf(said: Said): InsightSource {
   return { message: id ?? said.identity, hash: said.identity };
 }
 
-function speakerOf({ message }: Said, by: Heard['by']): string {
-  const name = message['name'];
+/** What others than shoppers and shops write between them; it is summarized only where there is nothing else. */
+const NOISE = new Set(['system', 'developer', 'tool', 'function', 'action']);
+
+/** Everything that was said, whatever its role is called, for a summary in its own words. */
+export function turnsIn({ messages }: Transcript): Turn[] {
+  const turns = messages.map((said) => ({
+    role: said.message.role,
+    speaker: speakerOf(said),
+    text: masked(messageText(said.message)).trim(),
+  }));
+  const spoken = turns.filter(({ role, text }) => !NOISE.has(role) && text !== '');
+  return spoken.length > 0 ? spoken : turns;
+}
+
+function speakerOf({ message: { role, name } }: Said): string {
   if (typeof name === 'string' && name.trim() !== '') return masked(name.trim());
-  return by === 'user' ? 'the user' : 'the assistant';
+  if (role === 'unknown') return 'somebody';
+  return ANSWERING.has(role) ? 'the assistant' : `the ${role}`;
 }
 
 function sentence(text: string): HeardSentence {

@@ -86,8 +86,8 @@ function named(text: string, name: string, person: typeof FIRST): string {
       const end = short === undefined ? rest : [SHORT[short.toLowerCase()]];
       return [name, ...end].join(' ');
     })
-    .replaceAll(person.object, name)
-    .replaceAll(person.owner, `${name}'s`);
+    .replaceAll(person.object, () => name)
+    .replaceAll(person.owner, () => `${name}'s`);
 }
 
 function thirdPerson(verb: string): string {

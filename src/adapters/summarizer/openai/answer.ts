@@ -9,7 +9,7 @@ import {
 } from '../../../model/insight.ts';
 import { masked } from '../../../model/mask.ts';
 import type { Summary } from '../../../ports/summarizer.ts';
-import { foreignLetter } from './scripts.ts';
+import { foreignLetter } from '../../../model/scripts.ts';
 
 /** Longer ones are no single statement. */
 const TEXT_MAX = 400;
