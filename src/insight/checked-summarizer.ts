@@ -1,7 +1,7 @@
 /** Holds any summarizer to its promise: what it gives is checked before anybody keeps it, and it may not take for ever. */
 import { z } from 'zod';
 import { SummarizerUnavailableError, SummaryRefusedError } from '../model/errors.ts';
-import { INSIGHT_KINDS, type Insight } from '../model/insight.ts';
+import { INSIGHT_KINDS, type Insight, type InsightSource, sourceOf } from '../model/insight.ts';
 import { messageText } from '../model/message.ts';
 import { foreignLetter } from '../model/scripts.ts';
 import type { Transcript } from '../model/transcript.ts';
@@ -89,11 +89,7 @@ function checked(
   const texts = messages.map(({ message }) => messageText(message));
   if (summary.trim() === '' && texts.some((one) => /\p{L}/u.test(one)))
     throw new SummaryRefusedError('the summary is empty, and the conversation is not');
-  const sources = new Set(
-    messages.map(({ named, identity, message }) =>
-      sourceKey({ message: named ? (message.id ?? identity) : identity, hash: identity }),
-    ),
-  );
+  const sources = new Set(messages.map((said) => sourceKey(sourceOf(said))));
   const ids = new Set(known.map(({ id }) => id));
   for (const finding of findings) {
     if (!finding.sources.every((source) => sources.has(sourceKey(source))))
@@ -112,6 +108,6 @@ function checked(
   return given as Summary;
 }
 
-function sourceKey({ message, hash }: { readonly message: string; readonly hash: string }): string {
+function sourceKey({ message, hash }: InsightSource): string {
   return JSON.stringify([message, hash]);
 }

@@ -1,4 +1,5 @@
 /** What was learned of a user, with where it comes from. */
+import type { Said } from './said.ts';
 
 export type InsightKind = (typeof INSIGHT_KINDS)[number];
 
@@ -38,4 +39,9 @@ export interface Insight extends Omit<Finding, 'supersedes'> {
 export interface SupersededInsight extends Insight {
   /** Id of its successor. */
   readonly supersededBy: string;
+}
+
+/** How a message is named as a source. */
+export function sourceOf({ named, message, identity }: Said): InsightSource {
+  return { message: named ? (message.id ?? identity) : identity, hash: identity };
 }

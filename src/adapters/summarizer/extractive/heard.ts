@@ -1,5 +1,5 @@
 /** A transcript as the rules read it. */
-import type { InsightSource } from '../../../model/insight.ts';
+import { type InsightSource, sourceOf } from '../../../model/insight.ts';
 import { masked } from '../../../model/mask.ts';
 import { messageText } from '../../../model/message.ts';
 import type { Said } from '../../../model/said.ts';
@@ -50,11 +50,6 @@ export function heardIn({ messages }: Transcript): Heard[] {
     });
   }
   return heard;
-}
-
-export function sourceOf(said: Said): InsightSource {
-  const id = said.named ? said.message.id : undefined;
-  return { message: id ?? said.identity, hash: said.identity };
 }
 
 /** What others than shoppers and shops write between them; it is summarized only where there is nothing else. */

@@ -1,6 +1,11 @@
 /** A summarizer that asks a model of OpenAI, Azure OpenAI, or any server that speaks as they do. */
 import { SummaryRefusedError } from '../../../model/errors.ts';
-import type { Finding, Insight } from '../../../model/insight.ts';
+import {
+  type Finding,
+  type Insight,
+  type InsightSource,
+  sourceOf,
+} from '../../../model/insight.ts';
 import type { Said } from '../../../model/said.ts';
 import type { Transcript } from '../../../model/transcript.ts';
 import type { Summarizer, Summary } from '../../../ports/summarizer.ts';
@@ -44,7 +49,7 @@ export class OpenAiSummarizer implements Summarizer {
       signal?.throwIfAborted();
       const question = questionOf(pieces, transcript, known);
       const answer = await this.#chat.ask(INSTRUCTIONS, question, signal);
-      const sources = pieces.map(({ index }) => sourceOf(index, transcript.messages));
+      const sources = pieces.map(({ index }) => labelled(index, transcript.messages));
       const insights = known.map((insight, index) => [knownLabel(index), insight] as const);
       const said = textOf(pieces, transcript, known);
       summaries.push(
@@ -55,14 +60,10 @@ export class OpenAiSummarizer implements Summarizer {
   }
 }
 
-function sourceOf(
-  index: number,
-  messages: readonly Said[],
-): readonly [string, Finding['sources'][number]] {
+function labelled(index: number, messages: readonly Said[]): readonly [string, InsightSource] {
   const said = messages[index];
   if (said === undefined) throw new SummaryRefusedError('a piece of no message');
-  const id = said.named ? said.message.id : undefined;
-  return [messageLabel(index), { message: id ?? said.identity, hash: said.identity }];
+  return [messageLabel(index), sourceOf(said)];
 }
 
 function textOf(
