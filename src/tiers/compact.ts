@@ -24,7 +24,7 @@ import type { ColdKind, ColdStore } from '../ports/cold.ts';
 import type { SessionRecords } from '../ports/records.ts';
 import type { Summarizer } from '../ports/summarizer.ts';
 import type { EntryWrite, StoredEntry, WarmStore } from '../ports/warm.ts';
-import { checkSummary } from './check-summary.ts';
+import { CheckedSummarizer } from './checked-summarizer.ts';
 import {
   type InsightRecord,
   nameOfTranscript,
@@ -78,7 +78,7 @@ export class Compactor {
   readonly #settings: CompactSettings;
 
   constructor(ports: CompactPorts, settings: CompactSettings) {
-    this.#ports = ports;
+    this.#ports = { ...ports, summarizer: new CheckedSummarizer(ports.summarizer) };
     this.#settings = settings;
   }
 
@@ -215,7 +215,6 @@ export class Compactor {
     if (standing) return standing;
     const known = await insightsOf(cold, user);
     const summary = await summarizer.summarize(transcript, known, signal);
-    checkSummary(summary, transcript, known);
     const made = { ...summary, user, transcript: name, endedAt, by: summarizer.name };
     return parseRecord(name, await this.#write(user, 'insights', name, recordText(made), endedAt));
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ExtractiveSummarizer } from '../../src/adapters/summarizer/extractive/extractive-summarizer.ts';
-import { CheckedSummarizer } from '../../src/insight/checked-summarizer.ts';
+import { CheckedSummarizer } from '../../src/tiers/checked-summarizer.ts';
 import { SummarizerUnavailableError, SummaryRefusedError } from '../../src/model/errors.ts';
 import type { Summarizer } from '../../src/ports/summarizer.ts';
 import { transcript } from '../support/transcripts.ts';
