@@ -14,6 +14,7 @@ const PURE_LIBRARIES = [
   'gpt-tokenizer',
   'luxon',
   'ms',
+  'stemmer',
   'uuid',
   'zod',
 ];
