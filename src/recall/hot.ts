@@ -1,0 +1,84 @@
+/** What the hot session gives: cart, state, and what was said last. */
+import { type Cart, parseCart } from '../model/cart.ts';
+import type { Snapshot } from '../ports/records.ts';
+import type { Piece, Taken } from './budget.ts';
+import { cartText, headingOf, stateText } from './context.ts';
+import { messageOf, turnPieces } from './pieces.ts';
+import type { Dropped, Recalled } from './recalled.ts';
+import { type Turn, normalised, turnOf } from './turn.ts';
+
+type State = Readonly<Record<string, string>>;
+
+export type HotThing =
+  | { readonly id: string; readonly turn: Turn; readonly place: number }
+  | { readonly id: 'cart'; readonly cart: Cart }
+  | { readonly id: 'state'; readonly state: State };
+
+/** Fields that are told. Others' own fields may hold what no model should see. */
+const STATE = [
+  'topic',
+  'current_intent',
+  'active_channel',
+  'language',
+  'last_order_at',
+  'order_id',
+];
+
+const HEADING = [headingOf('immediate')];
+
+/** The most wanted first: cart and state, then messages from the newest on. */
+export function hotPieces(snapshot: Snapshot, dropped: Dropped[]): Piece<HotThing>[] {
+  const { fields = {}, leftOut, overflow, window, nextFrom } = snapshot;
+  for (const id of leftOut)
+    dropped.push({ tier: 'hot', reason: 'unreadable', id, detail: 'too large to be read' });
+  if (nextFrom !== undefined)
+    dropped.push({ tier: 'hot', reason: 'unread', detail: 'more messages than one page' });
+  const turns = [...overflow, ...window].map((one) =>
+    turnOf(normalised(one), { conversation: 'hot' }),
+  );
+  return [
+    ...cartPieces(fields['cart'], dropped),
+    ...statePieces(fields),
+    ...turnPieces(turns.toReversed(), turns, 'immediate').map((piece, age) => ({
+      ...piece,
+      of: { id: piece.of.id, turn: piece.of, place: turns.length - age },
+    })),
+  ];
+}
+
+function cartPieces(text: string | undefined, dropped: Dropped[]): Piece<HotThing>[] {
+  const parsed = parseCart(text);
+  if ('problem' in parsed) {
+    const { detail } = parsed.problem;
+    dropped.push({ tier: 'hot', reason: 'unreadable', id: 'cart', detail });
+    return [];
+  }
+  const { items: cart } = parsed;
+  if (cart.length === 0) return [];
+  return [{ of: { id: 'cart', cart }, text: cartText(cart), headings: HEADING }];
+}
+
+function statePieces(fields: State): Piece<HotThing>[] {
+  const told = STATE.flatMap((name): [string, string][] => {
+    const value = fields[name];
+    return value === undefined || value === '' ? [] : [[name, value]];
+  });
+  if (told.length === 0) return [];
+  const state = Object.fromEntries(told);
+  return [{ of: { id: 'state', state }, text: stateText(state), headings: HEADING }];
+}
+
+/** What was taken, messages in the order in which they were said. */
+export function immediateOf(taken: readonly Taken<HotThing>[]): Recalled['immediate'] {
+  const things = taken.map(({ of }) => of);
+  const messages = taken
+    .flatMap(({ of, tokens }) => ('turn' in of ? [{ of: of.turn, tokens, place: of.place }] : []))
+    .toSorted((one, other) => one.place - other.place);
+  return {
+    cart: things.flatMap((thing) => ('cart' in thing ? thing.cart : [])),
+    state: things
+      .map((thing) => ('state' in thing ? thing.state : {}))
+      .reduce((one, other) => ({ ...one, ...other }), {}),
+    messages: messages.map(messageOf),
+  };
+}
