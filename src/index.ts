@@ -4,11 +4,15 @@
  * @packageDocumentation
  */
 import { Activity } from './abandonment/activity.ts';
+import { recallPorts } from './compose-recall.ts';
 import { type Tiers, openTiers } from './compose-tiers.ts';
 import { type Hot, openBus, openHot } from './compose.ts';
 import { type Config, loadConfig } from './config.ts';
 import type { SessionRef } from './model/session-names.ts';
 import type { SubscribeOptions, Subscription } from './ports/bus.ts';
+import { type Context, contextOf } from './recall/build-context.ts';
+import { type RecallPorts, recall } from './recall/recall.ts';
+import type { RecallRequest, Recalled } from './recall/recalled.ts';
 import type { ErasureReport } from './tiers/erase.ts';
 import type { ResumedFrom } from './tiers/promote.ts';
 import type { At } from './abandonment/activity.ts';
@@ -37,6 +41,15 @@ export type { Message } from './model/message.ts';
 export type { SessionName, SessionRef } from './model/session-names.ts';
 export type { Session } from './model/session.ts';
 export type { Delivery, SubscribeOptions, Subscription } from './ports/bus.ts';
+export type { Context } from './recall/build-context.ts';
+export type {
+  DropReason,
+  Dropped,
+  RecallRequest,
+  Recalled,
+  RecalledInsight,
+  RecalledMessage,
+} from './recall/recalled.ts';
 export type { ErasureReport } from './tiers/erase.ts';
 export type { ResumedFrom } from './tiers/promote.ts';
 
@@ -50,6 +63,7 @@ export interface RekindleOptions {
 export class Rekindle extends Activity {
   readonly #hot: Hot;
   readonly #config: Config;
+  readonly #recallPorts: RecallPorts;
   #bus: ReturnType<typeof openBus> | undefined;
   #tiers: Promise<Tiers> | undefined;
 
@@ -63,6 +77,7 @@ export class Rekindle extends Activity {
     );
     this.#hot = hot;
     this.#config = config;
+    this.#recallPorts = recallPorts(hot, () => this.#openTiers(), countTokens);
   }
 
   /** Hears events as a member of a consumer group; see `docs/events.md`. The connection is opened at the first call. */
@@ -95,6 +110,28 @@ export class Rekindle extends Activity {
   async latestSession(user: string): Promise<SessionRef | undefined> {
     this.#hot.sessions.names.userRef(user);
     return (await this.#openTiers()).latestOf(user);
+  }
+
+  /**
+   * What a model should know of the user for its next answer, within a budget of tokens: of the hot session, of what was
+   * said earlier, and of what was learned. A tier that is away or slow is left out and named in `dropped`; so it never
+   * throws for that. Where one user has several sessions, name the one that is talked in: of the user's id alone nothing hot
+   * is recalled.
+   * @throws UsageError for a budget that is none, or a user's id that cannot be one
+   */
+  async recall(session: SessionRef, request: RecallRequest = {}): Promise<Recalled> {
+    const { names } = this.#hot.sessions;
+    const ref = typeof session === 'string' ? names.userRef(session) : names.refOf(session);
+    return recall(ref, request, this.#recallPorts);
+  }
+
+  /**
+   * The same as three texts for a prompt; what was said stands in them as a quotation.
+   * @param topic what it is about, or all that may be asked of {@link recall}
+   * @throws UsageError as `recall` does
+   */
+  async buildContext(session: SessionRef, topic: string | RecallRequest = {}): Promise<Context> {
+    return contextOf(await this.recall(session, typeof topic === 'string' ? { topic } : topic));
   }
 
   /**

@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   backtest: async () => (await import('./backtest.ts')).backtestCommand(),
   subscribe: async () => (await import('./subscribe.ts')).subscribeCommand(),
   inspect: async () => (await import('./inspect.ts')).inspectCommand(),
+  recall: async () => (await import('./recall.ts')).recallCommand(),
   reconcile: async () => (await import('./reconcile.ts')).reconcileCommand(),
   demote: async () => (await import('./demote.ts')).demoteCommand(),
   compact: async () => (await import('./compact.ts')).compactCommand(),
