@@ -26,6 +26,8 @@ const FIRST_PERSON = new Set(
 );
 const SECOND_PERSON = new Set('you your yours aap aapne tumne tumhara आप आपने तुमने आपका'.split(' '));
 
+const YEARS_MAX = 20;
+
 const WHEN =
   /^\s*when\b|\b(?:what|which) (?:day|date|month|year|time)\b|\bhow long ago\b|\bkab\b|कब/i;
 
@@ -62,5 +64,6 @@ function speakerOf({ speaker }: Turn): string {
 
 export function yearsOf(turns: readonly Turn[]): number[] {
   const years = turns.flatMap(({ at }) => (at === undefined ? [] : new Date(at).getUTCFullYear()));
-  return [...new Set(years)];
+  // Others may write any instant: a month is looked for in the latest years alone.
+  return [...new Set(years)].sort((one, other) => other - one).slice(0, YEARS_MAX);
 }
