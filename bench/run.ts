@@ -12,6 +12,7 @@ import { lateness, latenessOfExpiry } from './rows/lateness.ts';
 import { memory } from './rows/memory.ts';
 import { million } from './rows/million.ts';
 import { recordActivity, recordActivityRaw } from './rows/record-activity.ts';
+import { recall } from './rows/recall.ts';
 import { tiers } from './rows/tiers.ts';
 import { warm } from './rows/warm.ts';
 import { growthLines, reportLines } from './table.ts';
@@ -24,7 +25,7 @@ const FIGURES: readonly Figure[] = [
   recordActivityRaw,
   memory,
 ];
-const SERIES: readonly Series[] = [tiers, warm, million];
+const SERIES: readonly Series[] = [tiers, warm, recall, million];
 
 const SESSIONS = 100_000;
 const GROWTH = [10_000, 100_000, 1_000_000];
