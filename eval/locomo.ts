@@ -104,18 +104,12 @@ async function load(warm: WarmStore, { name, sessions }: Conversation, now: numb
 /** Every session has been demoted. */
 const NOTHING_HOT: RecallPorts['records'] = {
   names: new SessionNames('session:<user_id>'),
-  snapshot: async (user) => ({
-    user,
-    fields: undefined,
+  recent: async () => ({
+    fields: {},
     leftOut: [],
-    overflow: [],
-    window: [],
-    nextFrom: undefined,
-    leftMs: undefined,
+    messages: [],
+    more: false,
     erasedAt: undefined,
-    ledger: { ledger: undefined, version: '', pending: [] },
-    digest: '',
-    overflowDigest: '',
   }),
 };
 

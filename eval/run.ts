@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { UsageError, errorMessage } from '../src/model/errors.ts';
+import { remembered } from '../src/recall/remembered.ts';
 import { EXIT, runMain } from '../src/runtime/main.ts';
 import { locomoRows } from './locomo.ts';
 import type { Row } from './row.ts';
@@ -56,18 +57,6 @@ async function main(args: readonly string[]): Promise<number> {
     options.json ? `${JSON.stringify({ rows }, undefined, 2)}\n` : linesOf(rows),
   );
   return EXIT.done;
-}
-
-/** The same lines are counted for every question. */
-function remembered(count: (text: string) => number): (text: string) => number {
-  const counts = new Map<string, number>();
-  return (text) => {
-    const known = counts.get(text);
-    if (known !== undefined) return known;
-    const tokens = count(text);
-    counts.set(text, tokens);
-    return tokens;
-  };
 }
 
 function progress(text: string): void {

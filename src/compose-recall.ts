@@ -3,6 +3,7 @@ import type { Hot } from './compose.ts';
 import type { ColdStore } from './ports/cold.ts';
 import type { WarmStore } from './ports/warm.ts';
 import type { CountTokens } from './recall/budget.ts';
+import { remembered } from './recall/remembered.ts';
 import type { RecallPorts } from './recall/recall.ts';
 
 /** The tiers that may be away while hot is there. */
@@ -21,7 +22,7 @@ export function recallPorts(
   return {
     clock,
     records,
-    countTokens,
+    countTokens: remembered(countTokens),
     warm: {
       find: async (...asked) => (await open()).warm?.find(...asked) ?? NO_PAGE,
       search: async (...asked) => (await open()).warm?.search(...asked) ?? [],

@@ -13,6 +13,7 @@ import type { Insight } from '../../src/model/insight.ts';
 import { said } from '../../src/model/said.ts';
 import type { WarmStore } from '../../src/ports/warm.ts';
 import { type RecallPorts, recall as recallFor } from '../../src/recall/recall.ts';
+import { remembered } from '../../src/recall/remembered.ts';
 import {
   type Bench,
   type Head,
@@ -71,7 +72,12 @@ async function measure({ redis, config, sessions }: Bench): Promise<ReadonlyMap<
   for (let n = 0; n < HOT_MESSAGES; n += 1)
     await library.appendMessage(USER, { id: `hot-${n}`, role: roleOf(n), content: text(random) });
   await library.updateCart(USER, [{ product_id: 'sneaker', size: '42', price: 89.9 }]);
-  const ports = { clock: hot.clock, records: hot.records, countTokens };
+  // As the library counts.
+  const ports = {
+    clock: hot.clock,
+    records: hot.records,
+    countTokens: remembered(countTokens),
+  };
   const alone = await timeHot(redis, hot.sessions.keyOf(USER), { ...ports, ...NOTHING_BESIDE });
   await load(warm, sessions, hot.clock.now(), random);
   const all = await timeAll({ ...ports, warm, cold: insights(hot.clock.now()) }, random);

@@ -27,6 +27,20 @@ export interface Snapshot {
   readonly overflowDigest: string;
 }
 
+/** What a recall reads of a session: of it and of its messages, as one moment. */
+export interface Recent {
+  /** Those of the fields that were asked for. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** Names of those that are too large to be read. */
+  readonly leftOut: readonly string[];
+  /** What waits for warm, then the window, oldest first. */
+  readonly messages: readonly Said[];
+  /** There are more than a page of either: these are the latest. */
+  readonly more: boolean;
+  /** When the owner was erased; undefined: never, or too long ago to matter. */
+  readonly erasedAt: number | undefined;
+}
+
 /** What is brought back to the hot tier. */
 export interface Restoration {
   readonly user: string;
@@ -61,6 +75,9 @@ export interface SessionRecords {
    * @param from where the page of the window begins, 0 for the first
    */
   snapshot(user: string, from?: number): Promise<Snapshot>;
+
+  /** What was said last, and these fields, in one round trip. */
+  recent(user: string, fields: readonly string[]): Promise<Recent>;
 
   /**
    * Takes what stands in warm out of the overflow: the page of this snapshot, if it is still its beginning.

@@ -1,6 +1,6 @@
 /** What the hot session gives: cart, state, and what was said last. */
 import { type Cart, parseCart } from '../model/cart.ts';
-import type { Snapshot } from '../ports/records.ts';
+import type { Recent } from '../ports/records.ts';
 import type { Piece, Taken } from './budget.ts';
 import { cartText, headingOf, stateText } from './context.ts';
 import { messageOf, turnPieces } from './pieces.ts';
@@ -24,18 +24,19 @@ const STATE = [
   'order_id',
 ];
 
+/** What is read of a session. */
+export const HOT_FIELDS = ['cart', ...STATE];
+
 const HEADING = [headingOf('immediate')];
 
 /** The most wanted first: cart and state, then messages from the newest on. */
-export function hotPieces(snapshot: Snapshot, dropped: Dropped[]): Piece<HotThing>[] {
-  const { fields = {}, leftOut, overflow, window, nextFrom } = snapshot;
+export function hotPieces(recent: Recent, dropped: Dropped[]): Piece<HotThing>[] {
+  const { fields, leftOut, messages, more } = recent;
   for (const id of leftOut)
     dropped.push({ tier: 'hot', reason: 'unreadable', id, detail: 'too large to be read' });
-  if (nextFrom !== undefined)
-    dropped.push({ tier: 'hot', reason: 'unread', detail: 'more messages than one page' });
-  const turns = [...overflow, ...window].map((one) =>
-    turnOf(normalised(one), { conversation: 'hot' }),
-  );
+  if (more)
+    dropped.push({ tier: 'hot', reason: 'unread', detail: 'older messages, beyond a page' });
+  const turns = messages.map((one) => turnOf(normalised(one), { conversation: 'hot' }));
   return [
     ...cartPieces(fields['cart'], dropped),
     ...statePieces(fields),

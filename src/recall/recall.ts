@@ -10,7 +10,7 @@ import { type CountTokens, type Filled, type Piece, type Tier, fillBudget } from
 import { type Candidates, candidatesOf } from './candidates.ts';
 import { headingOf, insightText } from './context.ts';
 import { type Answer, answerOf } from './deadline.ts';
-import { type HotThing, hotPieces, immediateOf } from './hot.ts';
+import { HOT_FIELDS, type HotThing, hotPieces, immediateOf } from './hot.ts';
 import { parseInsights, rankInsights } from './insights.ts';
 import { messageOf, turnPieces } from './pieces.ts';
 import { rankTurns } from './rank.ts';
@@ -27,7 +27,7 @@ const SAME_TOPIC_MS = 7 * DAY_MS;
 
 export interface RecallPorts {
   readonly clock: Pick<Clock, 'now'>;
-  readonly records: Pick<SessionRecords, 'snapshot' | 'names'>;
+  readonly records: Pick<SessionRecords, 'recent' | 'names'>;
   readonly warm: Pick<WarmStore, 'find' | 'search' | 'similar' | 'recalled'>;
   /** Undefined: there is no cold tier. */
   readonly cold: Pick<ColdStore, 'current'> | undefined;
@@ -50,13 +50,13 @@ export async function recall(
     throw new UsageError(`a budget is a whole number of tokens from 0; got ${budgetTokens}`);
   const user = records.names.ownerOf(ref);
   const asked = query ?? topic ?? '';
-  const [snapshot, candidates, current] = await Promise.all([
-    answerOf(() => records.snapshot(ref), deadlineMs, signal),
+  const [recent, candidates, current] = await Promise.all([
+    answerOf(() => records.recent(ref, HOT_FIELDS), deadlineMs, signal),
     candidatesOf(warm, user, { query: asked, embedding, deadlineMs, signal }),
     answerOf(async () => cold?.current(user), deadlineMs, signal),
   ]);
   const dropped: Dropped[] = [];
-  const erasedAt = ('value' in snapshot ? snapshot.value.erasedAt : undefined) ?? -Infinity;
+  const erasedAt = ('value' in recent ? recent.value.erasedAt : undefined) ?? -Infinity;
   noteWarm(candidates, dropped);
   const { likeness } = candidates;
   const turns = candidates.turns.filter((turn) => (turn.at ?? Infinity) > erasedAt);
@@ -65,13 +65,13 @@ export async function recall(
   const filled = fillBudget<HotThing, Turn, Insight>(
     budgetTokens,
     {
-      hot: 'value' in snapshot ? hotPieces(snapshot.value, dropped) : [],
+      hot: 'value' in recent ? hotPieces(recent.value, dropped) : [],
       warm: turnPieces(topicFirst(ranked, topic, at), turns, 'relevant'),
       cold: rankInsights(insights, asked, at).map(insightPiece),
     },
     countTokens,
   );
-  if (!('value' in snapshot)) dropped.push({ tier: 'hot', ...snapshot });
+  if (!('value' in recent)) dropped.push({ tier: 'hot', ...recent });
   noteRest(filled, dropped);
   noteRecalled(warm, user, filled, at);
   return {

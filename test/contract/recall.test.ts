@@ -229,11 +229,11 @@ describe('a tier', () => {
     await converse('1');
     await world.liveUntil(START + HOT_TTL_MS);
     const { names } = world.records;
-    for (const [snapshot, reason] of [
+    for (const [recent, reason] of [
       [never, 'deadline'],
       [() => Promise.reject(new Error('gone')), 'unavailable'],
     ] as const) {
-      const records = { names, snapshot };
+      const records = { names, recent };
       const { relevant, dropped } = await recalled({ deadlineMs: 50 }, { records });
       expect(ids(relevant)).toEqual(['1']);
       expect(dropped).toMatchObject([{ tier: 'hot', reason }]);

@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { formatInstant } from '../../../model/instant.ts';
 import type { Ledger } from '../../../model/ledger.ts';
-import { said, saidInOneText } from '../../../model/said.ts';
+import { type Said, said, saidInOneText } from '../../../model/said.ts';
 import type { SessionNames } from '../../../model/session-names.ts';
 import type {
   Erased,
+  Recent,
   Restoration,
   Restored,
   SessionRecords,
@@ -31,6 +32,16 @@ type Row = [
 ];
 
 const snapshotScript = new Script<Row>('snapshot.lua');
+const recentScript = new Script<
+  [
+    values: (string | null)[],
+    leftOut: string[],
+    overflow: string[],
+    window: string[] | string,
+    more: number,
+    erasedAt: string | null,
+  ]
+>('recent.lua');
 const sinkScript = new Script<number>('sink.lua');
 const trimScript = new Script<number>('trim-overflow.lua');
 const restoreScript = new Script<number>('restore.lua');
@@ -69,6 +80,11 @@ export interface RedisRecordsOptions {
   readonly ttlMs: number;
 }
 
+/** Some programs keep the messages as one text. */
+function saidIn(window: readonly string[] | string): Said[] {
+  return typeof window === 'string' ? saidInOneText(window) : window.map(said);
+}
+
 export class RedisRecords implements SessionRecords {
   readonly #redis: Redis;
   readonly #keys: Keys;
@@ -105,7 +121,7 @@ export class RedisRecords implements SessionRecords {
       fields: pairs.length > 0 ? (Object.fromEntries(pairs) as Record<string, string>) : undefined,
       leftOut,
       overflow: overflow.map(said),
-      window: typeof window === 'string' ? saidInOneText(window) : window.map(said),
+      window: saidIn(window),
       nextFrom:
         following === '' || following === 'overflow' ? following || undefined : Number(following),
       leftMs: pttl >= 0 ? pttl : undefined,
@@ -117,6 +133,27 @@ export class RedisRecords implements SessionRecords {
       },
       digest,
       overflowDigest,
+    };
+  }
+
+  async recent(user: string, names: readonly string[]): Promise<Recent> {
+    const [session, messages, overflow] = this.#keysOf(user);
+    const [values, leftOut, waiting, window, more, erasedAt] = await recentScript.run(
+      this.#redis,
+      [session, messages, overflow, this.#keys.tombstones],
+      [this.names.ownerOf(user), this.#options.maxCart, this.#page, ...names],
+    );
+    const fields: Record<string, string> = {};
+    for (const [place, name] of names.entries()) {
+      const value = values[place];
+      if (value != null) fields[name] = value;
+    }
+    return {
+      fields,
+      leftOut,
+      messages: [...waiting.map(said), ...saidIn(window)],
+      more: more === 1,
+      erasedAt: erasedAt === null ? undefined : Number(erasedAt),
     };
   }
 
