@@ -23,10 +23,14 @@ export function headingOf(part: Part): Heading {
   return { key: part, text: HEADINGS[part] };
 }
 
+/** Years of four digits, as they are written. */
+const LATEST_DATE_MS = Date.UTC(9999, 11, 31);
+
 /** Everything that ends a line somewhere. */
 const LINE_END = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/;
 
 function quoted(text: string): string {
+  if (!LINE_END.test(text)) return `> ${text}\n`;
   return text
     .split(LINE_END)
     .map((line) => `> ${line}\n`)
@@ -38,11 +42,16 @@ export function turnText({ speaker, text }: Pick<Turn, 'speaker' | 'text'>): str
   return quoted(`${speaker}: ${text}`);
 }
 
+/** The latest that was asked for: of a conversation it is the same again and again, and formatting dates is slow. */
+let latest = { day: NaN, text: '' };
+
 /** Stands above the turns of a day, in UTC; undefined: nobody knows when it was. */
 export function dayText(at: number | undefined): string | undefined {
-  if (at === undefined || !Number.isSafeInteger(at)) return undefined;
-  const day = new Date(Math.floor(at / DAY_MS) * DAY_MS);
-  return Number.isNaN(day.getTime()) ? undefined : `On ${day.toISOString().slice(0, 10)}:\n`;
+  if (at === undefined || at < 0 || at > LATEST_DATE_MS) return undefined;
+  const day = Math.floor(at / DAY_MS);
+  if (day !== latest.day)
+    latest = { day, text: `On ${new Date(day * DAY_MS).toISOString().slice(0, 10)}:\n` };
+  return latest.text;
 }
 
 export function insightText({ kind, text }: Pick<Insight, 'kind' | 'text'>): string {

@@ -77,9 +77,7 @@ export function immediateOf(taken: readonly Taken<HotThing>[]): Recalled['immedi
     .toSorted((one, other) => one.place - other.place);
   return {
     cart: things.flatMap((thing) => ('cart' in thing ? thing.cart : [])),
-    state: things
-      .map((thing) => ('state' in thing ? thing.state : {}))
-      .reduce((one, other) => ({ ...one, ...other }), {}),
+    state: things.find((thing) => 'state' in thing)?.state ?? {},
     messages: messages.map(messageOf),
   };
 }

@@ -82,6 +82,7 @@ export interface Ranked {
  * @param turns in the order in which they were said, those of a session side by side
  */
 export function rankTurns(turns: readonly Turn[], query: string, options: RankOptions): Ranked[] {
+  if (turns.length === 0) return [];
   const { at, likeness, weights = WEIGHTS } = options;
   const question = readQuestion(query, turns, at);
   const index = new TermIndex(turns.map(({ text }) => termsOf(text)));
