@@ -1,6 +1,6 @@
 /** What warm may have to say: the newest, and what a search finds, each asked for at once and by a deadline. */
 import type { StoredEntry, WarmStore } from '../ports/warm.ts';
-import { answerOf } from './deadline.ts';
+import type { Deadline } from './deadline.ts';
 import { type Turn, turnsOfEntry } from './turn.ts';
 
 /** So many of the newest entries are read, and so many that a search finds: of a usual user that is all there is. */
@@ -10,8 +10,7 @@ const FOUND = 50;
 export interface CandidateRequest {
   readonly query: string;
   readonly embedding?: readonly number[] | undefined;
-  readonly deadlineMs: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly deadline: Deadline;
 }
 
 export interface Candidates {
@@ -33,16 +32,16 @@ export interface Candidates {
 export async function candidatesOf(
   warm: Pick<WarmStore, 'find' | 'search' | 'similar'>,
   user: string,
-  { query, embedding, deadlineMs, signal }: CandidateRequest,
+  { query, embedding, deadline }: CandidateRequest,
 ): Promise<Candidates> {
   const [newest, found, similar] = await Promise.all([
-    answerOf(() => warm.find(user, {}, 'newest', { limit: NEWEST }), deadlineMs, signal),
+    deadline.answerOf(() => warm.find(user, {}, 'newest', { limit: NEWEST })),
     query === ''
       ? { value: [] }
-      : answerOf(() => warm.search(user, query, { limit: FOUND }), deadlineMs, signal),
+      : deadline.answerOf(() => warm.search(user, query, { limit: FOUND })),
     embedding === undefined
       ? { value: [] }
-      : answerOf(() => warm.similar(user, embedding, { limit: FOUND }), deadlineMs, signal),
+      : deadline.answerOf(() => warm.similar(user, embedding, { limit: FOUND })),
   ]);
   const near = 'value' in similar ? similar.value : [];
   const entries = new Map<string, StoredEntry>();

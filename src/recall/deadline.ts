@@ -6,34 +6,40 @@ export type Answer<T> =
   | { readonly value: T }
   | { readonly reason: 'deadline' | 'unavailable'; readonly detail: string };
 
-/**
- * @param withinMs how long to wait for it
- * @throws the reason of `signal` once it aborts
- */
-export async function answerOf<T>(
-  ask: () => Promise<T>,
-  withinMs: number,
-  signal: AbortSignal | undefined,
-): Promise<Answer<T>> {
-  signal?.throwIfAborted();
-  const over = Promise.withResolvers<Answer<T>>();
-  const abort = (): void => {
-    over.reject(signal?.reason);
+/** One for all that is asked at the same time; dispose of it when everything has answered. */
+export class Deadline implements Disposable {
+  readonly #over = Promise.withResolvers<Exclude<Answer<never>, { value: never }>>();
+  readonly #timer: NodeJS.Timeout;
+  readonly #signal: AbortSignal | undefined;
+  readonly #abort = (): void => {
+    this.#over.reject(this.#signal?.reason);
   };
-  signal?.addEventListener('abort', abort, { once: true });
-  const timer = setTimeout(() => {
-    over.resolve({ reason: 'deadline', detail: `no answer within ${withinMs} ms` });
-  }, withinMs);
-  const asked = Promise.resolve()
-    .then(ask)
-    .then(
-      (value): Answer<T> => ({ value }),
-      (error: unknown): Answer<T> => ({ reason: 'unavailable', detail: errorMessage(error) }),
-    );
+
+  /** @throws the reason of `signal` if it has aborted */
+  constructor(withinMs: number, signal: AbortSignal | undefined) {
+    signal?.throwIfAborted();
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#abort, { once: true });
+    this.#timer = setTimeout(() => {
+      this.#over.resolve({ reason: 'deadline', detail: `no answer within ${withinMs} ms` });
+    }, withinMs);
+  }
+
+  /** @throws the reason of the signal once it aborts */
+  answerOf<T>(ask: () => Promise<T>): Promise<Answer<T>> {
+    return Promise.race([answered(ask), this.#over.promise]);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener('abort', this.#abort);
+  }
+}
+
+async function answered<T>(ask: () => Promise<T>): Promise<Answer<T>> {
   try {
-    return await Promise.race([asked, over.promise]);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', abort);
+    return { value: await ask() };
+  } catch (error) {
+    return { reason: 'unavailable', detail: errorMessage(error) };
   }
 }

@@ -9,7 +9,7 @@ import type { WarmStore } from '../ports/warm.ts';
 import { type CountTokens, type Filled, type Piece, type Tier, fillBudget } from './budget.ts';
 import { type Candidates, candidatesOf } from './candidates.ts';
 import { headingOf, insightText } from './context.ts';
-import { type Answer, answerOf } from './deadline.ts';
+import { type Answer, Deadline } from './deadline.ts';
 import { HOT_FIELDS, type HotThing, hotPieces, immediateOf } from './hot.ts';
 import { parseInsights, rankInsights } from './insights.ts';
 import { messageOf, turnPieces } from './pieces.ts';
@@ -50,10 +50,11 @@ export async function recall(
     throw new UsageError(`a budget is a whole number of tokens from 0; got ${budgetTokens}`);
   const user = records.names.ownerOf(ref);
   const asked = query ?? topic ?? '';
+  using deadline = new Deadline(deadlineMs, signal);
   const [recent, candidates, current] = await Promise.all([
-    answerOf(() => records.recent(ref, HOT_FIELDS), deadlineMs, signal),
-    candidatesOf(warm, user, { query: asked, embedding, deadlineMs, signal }),
-    answerOf(async () => cold?.current(user), deadlineMs, signal),
+    deadline.answerOf(() => records.recent(ref, HOT_FIELDS)),
+    candidatesOf(warm, user, { query: asked, embedding, deadline }),
+    cold ? deadline.answerOf(() => cold.current(user)) : { value: undefined },
   ]);
   const dropped: Dropped[] = [];
   const erasedAt = ('value' in recent ? recent.value.erasedAt : undefined) ?? -Infinity;

@@ -1,5 +1,6 @@
 /** What a text is looked up by: its words without endings, without those that say nothing. */
 import { stemmer } from 'stemmer';
+import { Lately } from '../runtime/lately.ts';
 
 /** Words of English, and of Hindi in either script, that stand in every text and tell of none. */
 const STOP_WORDS = new Set(
@@ -20,6 +21,10 @@ const LATIN = /^[a-z]+$/;
 const STEMS_MAX = 50_000;
 const stems = new Map<string, string>();
 
+/** The same messages are ranked at every turn of a conversation: those of a user with a long history, some MB. */
+const TEXTS_MAX = 5_000;
+const known = new Lately<readonly string[]>(TEXTS_MAX);
+
 /** The words of a text as they stand, in small letters; vowel signs of Indian scripts belong to their letters. */
 export function wordsOf(text: string): string[] {
   return (
@@ -32,7 +37,11 @@ export function wordsOf(text: string): string[] {
 }
 
 /** What a text is looked up by, in the order of its words. */
-export function termsOf(text: string): string[] {
+export function termsOf(text: string): readonly string[] {
+  return known.of(text, workOutTerms);
+}
+
+function workOutTerms(text: string): readonly string[] {
   return wordsOf(text)
     .filter((word) => !STOP_WORDS.has(word))
     .map(stemOf);

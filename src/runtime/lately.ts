@@ -20,8 +20,10 @@ export class Lately<V> {
     if (young !== undefined) return young;
     const value = this.#old.get(text) ?? make(text);
     if (text.length > LENGTH_MAX) return value;
-    if (this.#young.size >= this.#generationMax)
-      [this.#old, this.#young] = [this.#young, new Map()];
+    if (this.#young.size >= this.#generationMax) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
     this.#young.set(text, value);
     return value;
   }
