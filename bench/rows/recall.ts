@@ -45,8 +45,8 @@ const hotP50: Head = {
   met: (ours, peer) => ours <= RATIO_MAX * peer,
 };
 const hotP99: Head = { name: 'hot recall, 10 messages, one client, p99', unit: 'ms' };
-const allP50: Head = { name: 'three-tier recall, 10,000 warm messages, p50', unit: 'ms' };
-const allP99: Head = { name: 'three-tier recall, 10,000 warm messages, p99', unit: 'ms' };
+const allP50: Head = { name: 'three-tier recall, 10,000 earlier messages, p50', unit: 'ms' };
+const allP99: Head = { name: 'three-tier recall, 10,000 earlier messages, p99', unit: 'ms' };
 
 /** What a model is told, beside a pipeline of the two commands that read a session and its messages. */
 export const recall: Series = {

@@ -3,6 +3,7 @@ import type { Cart } from '../model/cart.ts';
 import type { Insight } from '../model/insight.ts';
 import type { Tier } from './budget.ts';
 
+/** What to recall, and within which limits. */
 export interface RecallRequest {
   /** What is to be answered, in the user's words or anybody's; without it, what was said last comes first. */
   readonly query?: string | undefined;
@@ -32,6 +33,7 @@ export interface RecalledMessage {
   readonly tokens: number;
 }
 
+/** An insight that is delivered. */
 export interface RecalledInsight extends Pick<Insight, 'id' | 'kind' | 'text' | 'lastAt'> {
   readonly tokens: number;
 }
@@ -57,6 +59,7 @@ export interface Dropped {
   readonly detail?: string;
 }
 
+/** What is recalled, and what is not. */
 export interface Recalled {
   /** Of the hot session: cart, state, and the latest messages, oldest first. */
   readonly immediate: {
