@@ -2,8 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FilesCold } from '../src/adapters/cold/files/files-cold.ts';
+import { ExtractiveSummarizer } from '../src/adapters/summarizer/extractive/extractive-summarizer.ts';
 import { SqliteWarm } from '../src/adapters/warm/sqlite/sqlite-warm.ts';
 import { type Segment, appended, segmentEntry } from '../src/model/conversation.ts';
+import { DAY_MS } from '../src/model/duration.ts';
 import { said } from '../src/model/said.ts';
 import { SessionNames } from '../src/model/session-names.ts';
 import type { WarmStore } from '../src/ports/warm.ts';
@@ -13,6 +16,7 @@ import { type RecallPorts, recall } from '../src/recall/recall.ts';
 import { TermIndex } from '../src/recall/term-index.ts';
 import { type Turn, turnOf } from '../src/recall/turn.ts';
 import { termsOf } from '../src/recall/words.ts';
+import { type CompactPorts, Compactor } from '../src/tiers/compact.ts';
 import { type Conversation, type EvidenceQuestion, readLocomo } from './locomo-file.ts';
 import type { Row } from './row.ts';
 
@@ -47,6 +51,8 @@ interface Outcome {
   readonly ours: readonly number[];
   readonly bm25: readonly number[];
   readonly newest: readonly number[];
+  /** Within the budgets, once all sessions but the last are compacted: what was said and what was learned of it. */
+  compacted: readonly number[];
 }
 
 /** @param onProgress told of each conversation */
@@ -80,6 +86,14 @@ async function askAll(
     const outcomes: Outcome[] = [];
     for (const question of conversation.questions)
       outcomes.push(await ask(conversation, question, ports, baselines));
+    const cold = await FilesCold.open(join(folder, 'cold'), clock);
+    await compactAll({ clock, warm, cold, countTokens }, conversation);
+    for (const [index, question] of conversation.questions.entries()) {
+      const outcome = outcomes[index];
+      if (outcome)
+        outcome.compacted = await askCompacted(conversation, question, { ...ports, cold });
+    }
+    await cold.close();
     return outcomes;
   } finally {
     await warm.close();
@@ -142,7 +156,61 @@ async function ask(
     ours: [...KS.map((k) => share(order.slice(0, k))), ...within.map(share)],
     bm25: sharesOf(baselines.byWords(query)),
     newest: sharesOf(baselines.newest),
+    compacted: [],
   };
+}
+
+/** Compacts every session but the last. */
+async function compactAll(
+  {
+    clock,
+    warm,
+    cold,
+    countTokens,
+  }: Pick<CompactPorts, 'clock' | 'warm' | 'cold'> & { readonly countTokens: CountTokens },
+  { name, sessions }: Conversation,
+): Promise<void> {
+  const last = sessions.at(-1)?.[0]?.at ?? clock.now();
+  const summarizer = new ExtractiveSummarizer({ countTokens });
+  const records: CompactPorts['records'] = {
+    names: NOTHING_HOT.names,
+    fence: async (now) => now,
+    snapshot: async (user) => ({
+      user,
+      fields: undefined,
+      leftOut: [],
+      overflow: [],
+      window: [],
+      nextFrom: undefined,
+      leftMs: undefined,
+      erasedAt: undefined,
+      ledger: { ledger: undefined, version: '', pending: [] },
+      digest: '',
+      overflowDigest: '',
+    }),
+  };
+  const compactor = new Compactor(
+    { clock, warm, cold, records, summarizer },
+    { warmAgeMs: Math.max(DAY_MS, clock.now() - last), warmTtlMs: undefined },
+  );
+  await compactor.compact(name);
+}
+
+/** Evidence that is quoted, or that something learned names as its source. */
+async function askCompacted(
+  { name }: Conversation,
+  { question: query, evidence }: EvidenceQuestion,
+  ports: RecallPorts,
+): Promise<number[]> {
+  const shares: number[] = [];
+  for (const budgetTokens of BUDGETS) {
+    const request = { query, budgetTokens, deadlineMs: DEADLINE_MS };
+    const { relevant, insights } = await recall(name, request, ports);
+    const found = new Set(relevant.map(({ id }) => id));
+    for (const { sources } of insights) for (const { message } of sources) found.add(message);
+    shares.push(evidence.filter((id) => found.has(id)).length / evidence.length);
+  }
+  return shares;
 }
 
 /** What others do with the same turns and the same budget. */
@@ -218,6 +286,18 @@ function rowsOf(outcomes: readonly Outcome[]): Row[] {
             baseline: mean(of, peer, KS.length + index),
           }),
         );
+  for (const [index, tokens] of BUDGETS.entries())
+    for (const { name, of } of groups)
+      rows.push(
+        rowOf(
+          `evidence within ${tokens} tokens, all but the last session compacted${name}, beside the newest, all warm`,
+          undefined,
+          {
+            ours: mean(of, 'compacted', index),
+            baseline: mean(of, 'newest', KS.length + index),
+          },
+        ),
+      );
   return rows;
 }
 
@@ -242,7 +322,7 @@ function round(value: number): number {
 /** In percent, over questions. */
 function mean(
   outcomes: readonly Outcome[],
-  who: 'ours' | 'bm25' | 'newest',
+  who: 'ours' | 'bm25' | 'newest' | 'compacted',
   place: number,
 ): number {
   const sum = outcomes.reduce((total, outcome) => total + (outcome[who][place] ?? 0), 0);

@@ -7,13 +7,17 @@ import { remembered } from '../src/recall/remembered.ts';
 import { EXIT, runMain } from '../src/runtime/main.ts';
 import { locomoRows } from './locomo.ts';
 import type { Row } from './row.ts';
+import { summaryRows } from './summaries.ts';
 
 const LOCOMO = '../shared/data/locomo/locomo_dev5.json';
+const DIALOGSUM = '../shared/data/dialogues/dialogsum_dev.jsonl';
 
-const USAGE = `Measures what recall finds beside what others find in the same conversations.
+const USAGE = `Measures what recall finds, and what summaries keep, beside what simple methods do with the same conversations.
 
 npm run eval -- [options]
   --locomo FILE       conversations in the form of LoCoMo; ${LOCOMO} by default
+  --dialogsum FILE    dialogues with a summary, in the form of DialogSum;
+                      ${DIALOGSUM} by default
   --json              print {rows: [{name, k?, ours, baseline, met}]}
   --help
 
@@ -25,6 +29,7 @@ interface Options {
   readonly help: boolean;
   readonly json: boolean;
   readonly locomo: string;
+  readonly dialogsum: string;
 }
 
 function parseOptions(args: readonly string[]): Options {
@@ -35,6 +40,7 @@ function parseOptions(args: readonly string[]): Options {
         help: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         locomo: { type: 'string', default: LOCOMO },
+        dialogsum: { type: 'string', default: DIALOGSUM },
       },
     });
     return values;
@@ -49,10 +55,11 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(USAGE);
     return EXIT.done;
   }
-  if (!existsSync(options.locomo))
-    throw new UsageError(`${options.locomo} is not there: name a file with --locomo`);
+  for (const name of ['locomo', 'dialogsum'] as const)
+    if (!existsSync(options[name]))
+      throw new UsageError(`${options[name]} is not there: name a file with --${name}`);
   const rows: Row[] = await locomoRows(options.locomo, remembered(countTokens), progress);
-  // HERE: rows.push(...summaryRows(options.dialogsum)), of eval/summaries.ts.
+  rows.push(...(await summaryRows(options.dialogsum)));
   process.stdout.write(
     options.json ? `${JSON.stringify({ rows }, undefined, 2)}\n` : linesOf(rows),
   );

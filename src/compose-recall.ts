@@ -3,20 +3,19 @@ import type { Hot } from './compose.ts';
 import type { ColdStore } from './ports/cold.ts';
 import type { WarmStore } from './ports/warm.ts';
 import type { CountTokens } from './recall/budget.ts';
-import { remembered } from './recall/remembered.ts';
 import type { RecallPorts } from './recall/recall.ts';
+import { remembered } from './recall/remembered.ts';
 
-/** The tiers that may be away while hot is there. */
+/** Opens the tiers that may be away while hot is there, or gives those that are open; undefined: there is none. */
 export interface BesideHot {
-  /** Undefined: there is none. */
-  readonly warm: WarmStore | undefined;
-  readonly cold?: ColdStore | undefined;
+  readonly openWarm: () => Promise<WarmStore | undefined>;
+  readonly openCold: () => Promise<ColdStore | undefined>;
 }
 
-/** @param open opens the tiers, or gives those that are open; one that cannot be opened is away, and keeps nobody waiting */
+/** A tier that cannot be opened is away, and keeps nobody waiting. */
 export function recallPorts(
   { clock, records }: Pick<Hot, 'clock' | 'records'>,
-  open: () => Promise<BesideHot>,
+  { openWarm, openCold }: BesideHot,
   countTokens: CountTokens,
 ): RecallPorts {
   return {
@@ -24,12 +23,12 @@ export function recallPorts(
     records,
     countTokens: remembered(countTokens),
     warm: {
-      find: async (...asked) => (await open()).warm?.find(...asked) ?? NO_PAGE,
-      search: async (...asked) => (await open()).warm?.search(...asked) ?? [],
-      similar: async (...asked) => (await open()).warm?.similar(...asked) ?? [],
-      recalled: async (...asked) => (await open()).warm?.recalled(...asked),
+      find: async (...asked) => (await openWarm())?.find(...asked) ?? NO_PAGE,
+      search: async (...asked) => (await openWarm())?.search(...asked) ?? [],
+      similar: async (...asked) => (await openWarm())?.similar(...asked) ?? [],
+      recalled: async (...asked) => (await openWarm())?.recalled(...asked),
     },
-    cold: { current: async (owner) => (await open()).cold?.current(owner) },
+    cold: { current: async (owner) => (await openCold())?.current(owner) },
   };
 }
 

@@ -4,6 +4,7 @@ import { openCold } from './compose-cold.ts';
 import { type Hot, openJobs, openWarm } from './compose.ts';
 import type { Config } from './config.ts';
 import type { SessionRef } from './model/session-names.ts';
+import type { ColdStore } from './ports/cold.ts';
 import type { WarmStore } from './ports/warm.ts';
 import { type Logger, silentLogger } from './runtime/logger.ts';
 import { COMPACTION } from './tiers/compactor.ts';
@@ -14,6 +15,8 @@ import { Promoter, type ResumedFrom } from './tiers/promote.ts';
 /** The tiers beside the hot one, connected. */
 export interface Tiers extends AsyncDisposable {
   readonly warm: WarmStore;
+  /** Opened when it is first asked for: nobody who comes back waits for it, or fails with it. */
+  openCold(): Promise<ColdStore>;
   /** See `Promoter.resume`. */
   resume(ref: string, at: number): Promise<ResumedFrom>;
   /** See `Promoter.latestOf`. */
@@ -31,24 +34,32 @@ export async function openTiers(
   await using opening = new AsyncDisposableStack();
   const warm = await openWarm(config, hot.clock);
   opening.defer(() => warm.close());
+  let cold: Promise<ColdStore> | undefined;
+  const openColdOnce = (): Promise<ColdStore> => {
+    cold ??= openCold(config, hot.clock).catch((error: unknown) => {
+      cold = undefined;
+      throw error;
+    });
+    return cold;
+  };
+  opening.defer(async () => (await cold)?.close());
   const ports = { ...hot, warm };
   const promoter = new Promoter(ports, new Demoter(ports, config), config);
   const opened = opening.move();
   return {
     warm,
+    openCold: openColdOnce,
     resume: (ref, at) => promoter.resume(ref, at),
     latestOf: (user) => promoter.latestOf(user),
     erase: async (user) => {
       // Only here: whoever never erases has no connection to the queues.
-      const cold = await openCold(config, hot.clock);
       const jobs = await openJobs(config, log);
       try {
         const { tombstoneTtlMs } = config;
         const settings = { tombstoneTtlMs, queues: [DEMOTION, COMPACTION] };
-        return await erase(user, { ...ports, cold, jobs }, settings);
+        return await erase(user, { ...ports, cold: await openColdOnce(), jobs }, settings);
       } finally {
         await jobs.stop(AbortSignal.abort());
-        await cold.close();
       }
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),

@@ -77,7 +77,14 @@ export class Rekindle extends Activity {
     );
     this.#hot = hot;
     this.#config = config;
-    this.#recallPorts = recallPorts(hot, () => this.#openTiers(), countTokens);
+    this.#recallPorts = recallPorts(
+      hot,
+      {
+        openWarm: async () => (await this.#openTiers()).warm,
+        openCold: async () => (await this.#openTiers()).openCold(),
+      },
+      countTokens,
+    );
   }
 
   /** Hears events as a member of a consumer group; see `docs/events.md`. The connection is opened at the first call. */

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { recallPorts } from '../compose-recall.ts';
+import { openStandingCold } from '../compose-cold.ts';
 import { openStandingWarm } from '../compose-warm.ts';
 import { openHot } from '../compose.ts';
 import { UsageError } from '../model/errors.ts';
@@ -44,8 +45,10 @@ export function recallCommand(): Command {
     // Opened at once, so that it can be closed: whoever only looks makes no file.
     const warm = openStandingWarm(config, hot.clock);
     opened.defer(async () => (await warm.catch(() => undefined))?.close());
+    const cold = openStandingCold(config, hot.clock);
+    opened.defer(async () => (await cold.catch(() => undefined))?.close());
     const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
-    const ports = recallPorts(hot, async () => ({ warm: await warm }), countTokens);
+    const ports = recallPorts(hot, { openWarm: () => warm, openCold: () => cold }, countTokens);
     const recalled = await recall(ref, { query, topic, budgetTokens }, ports);
     if (json) {
       printJson({ user, ...recalled });

@@ -9,7 +9,7 @@ export const insightSourceSchema = z.strictObject({
   hash: z.string().min(1),
 });
 
-const insightSchema = z.strictObject({
+export const insightSchema = z.strictObject({
   id: z.string().min(1),
   kind: z.enum(INSIGHT_KINDS),
   text: z.string().min(1),

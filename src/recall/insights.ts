@@ -16,12 +16,13 @@ export function parseInsights(text: string): Insight[] {
 
 function isInsight(value: unknown): value is Insight {
   if (typeof value !== 'object' || value === null) return false;
-  const { id, kind, text, lastAt } = value as Partial<Insight>;
+  const { id, kind, text, lastAt, sources } = value as Partial<Insight>;
   return (
     typeof id === 'string' &&
     KINDS.has(kind) &&
     typeof text === 'string' &&
-    typeof lastAt === 'number'
+    typeof lastAt === 'number' &&
+    Array.isArray(sources)
   );
 }
 

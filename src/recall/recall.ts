@@ -78,8 +78,8 @@ export async function recall(
   return {
     immediate: immediateOf(filled.hot),
     relevant: filled.warm.map(messageOf),
-    insights: filled.cold.map(({ of: { id, kind, text, lastAt }, tokens }) => ({
-      ...{ id, kind, text, lastAt, tokens },
+    insights: filled.cold.map(({ of: { id, kind, text, lastAt, sources }, tokens }) => ({
+      ...{ id, kind, text, lastAt, sources, tokens },
     })),
     tokens: filled.tokens,
     dropped,

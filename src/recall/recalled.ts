@@ -34,7 +34,8 @@ export interface RecalledMessage {
 }
 
 /** An insight that is delivered. */
-export interface RecalledInsight extends Pick<Insight, 'id' | 'kind' | 'text' | 'lastAt'> {
+export interface RecalledInsight
+  extends Pick<Insight, 'id' | 'kind' | 'text' | 'lastAt' | 'sources'> {
   readonly tokens: number;
 }
 
