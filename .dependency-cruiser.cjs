@@ -8,6 +8,7 @@ const DOMAIN = '^src/(abandonment|tiers|recall|memory|rescue|insight|replay)/';
  * client library nobody thought of is refused as well.
  */
 const PURE_LIBRARIES = [
+  'cron-parser',
   'cockatiel',
   'csv-parse',
   'fastest-levenshtein',
@@ -91,9 +92,9 @@ module.exports = {
     {
       name: 'only-compose-imports-adapters',
       comment:
-        'One file picks the adapters, lazily: an unused one is never loaded, nor its client library.',
+        'One place picks the adapters, lazily: an unused one is never loaded, nor its client library.',
       severity: 'error',
-      from: { path: '^(src|workers)/', pathNot: '^src/(adapters/|compose[.]ts$)' },
+      from: { path: '^(src|workers)/', pathNot: '^src/(adapters/|compose(-cold)?[.]ts$)' },
       to: { path: '^src/adapters/' },
     },
     {

@@ -51,12 +51,17 @@ export async function summaryRows(file: string): Promise<Row[]> {
       return METRICS.map((metric) => ({
         name: `summaries: ${METRIC_NAMES[metric]} F1 at k tokens, beside ${baselineName}`,
         k,
-        ours: own[metric],
-        baseline: other[metric],
+        ours: percent(own[metric]),
+        baseline: percent(other[metric]),
         met: own[metric] > other[metric],
       }));
     });
   });
+}
+
+/** To a tenth, as the other rows are told. */
+function percent(share: number): number {
+  return Math.round(share * 1_000) / 10;
 }
 
 function readDialogues(file: string): Dialogue[] {

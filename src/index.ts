@@ -37,6 +37,7 @@ export type {
   RekindleEvent,
   RescueCancelledData,
 } from './model/event.ts';
+export type { InsightKind, InsightSource } from './model/insight.ts';
 export type { Message } from './model/message.ts';
 export type { SessionName, SessionRef } from './model/session-names.ts';
 export type { Session } from './model/session.ts';

@@ -1,9 +1,16 @@
 /** What was learned of a user, with where it comes from. */
 import type { Said } from './said.ts';
 
-export type InsightKind = (typeof INSIGHT_KINDS)[number];
+/** What an insight is about; see docs/insights.md. */
+export type InsightKind = 'preference' | 'mistake' | 'pattern' | 'lesson' | 'fact';
 
-export const INSIGHT_KINDS = ['preference', 'mistake', 'pattern', 'lesson', 'fact'] as const;
+export const INSIGHT_KINDS = [
+  'preference',
+  'mistake',
+  'pattern',
+  'lesson',
+  'fact',
+] as const satisfies readonly InsightKind[];
 
 /** A message that an insight comes from. */
 export interface InsightSource {

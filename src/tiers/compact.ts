@@ -257,7 +257,7 @@ export class Compactor {
     const taken = segments.map(({ segment }) => segment);
     const header = latest?.header ?? headerFor(name, segments);
     const compacted = compactedAfter(header.compacted, taken);
-    if (latest && compacted.to === latest.header.compacted.to) return undefined;
+    if (compacted.to === latest?.header.compacted.to) return undefined;
     const noted = { ...header, compacted };
     const entry = headerEntry(noted, aboutOf(header.fields), this.#ports.clock.now());
     const version = await this.#put(name.user, this.#writeOf(entry, latest?.stored));

@@ -179,9 +179,11 @@ describe('compact --once', PATIENT, () => {
 
   test('says what is wrong with its settings', () => {
     const half = run(['compact', '--once'], { REKINDLE_SUMMARIZER: 'openai' });
-    expect(half).toMatchObject({ status: 2, stderr: expect.stringContaining('OPENAI_MODEL') });
+    expect(half.status).toBe(2);
+    expect(half.stderr).toContain('OPENAI_MODEL');
     const cron = run(['compact', '--once', '--compact-cron', 'at night']);
-    expect(cron).toMatchObject({ status: 2, stderr: expect.stringContaining('cron expression') });
+    expect(cron.status).toBe(2);
+    expect(cron.stderr).toContain('cron expression');
     expect(run(['compact'])).toMatchObject({ status: 2 });
   });
 });

@@ -1,11 +1,14 @@
+import { CURRENT, assertColdName, assertColdText } from '../../src/model/cold-object.ts';
+import { ColdUnavailableError, UsageError } from '../../src/model/errors.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import type {
-  ColdKind,
-  ColdObject,
-  ColdStore,
-  CurrentObject,
-  CurrentOutcome,
-  PutOutcome,
+import {
+  COLD_PAGE_MAX,
+  type ColdKind,
+  type ColdObject,
+  type ColdStore,
+  type CurrentObject,
+  type CurrentOutcome,
+  type PutOutcome,
 } from '../../src/ports/cold.ts';
 
 interface Stored {
@@ -23,14 +26,18 @@ export class MemoryCold implements ColdStore {
     { readonly erasedAt: number; readonly forgetAt: number }
   >();
   #versions = 0;
+  #closed = false;
 
   constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock;
   }
 
   async put(owner: string, kind: ColdKind, { name, text, at }: ColdObject): Promise<PutOutcome> {
-    if (this.#isErased(owner, at)) return 'erased';
+    assertColdName(name);
+    assertColdText(text);
+    assertInstant(at);
     const own = this.#of(owner);
+    if (this.#isErased(owner, at)) return 'erased';
     const key = `${kind}/${name}`;
     if (own.has(key)) return 'stands';
     own.set(key, { text, at, version: '' });
@@ -46,6 +53,8 @@ export class MemoryCold implements ColdStore {
     kind: ColdKind,
     { limit, after = '' }: { readonly limit: number; readonly after?: string | undefined },
   ): Promise<readonly string[]> {
+    if (!Number.isInteger(limit) || limit < 1 || limit > COLD_PAGE_MAX)
+      throw new UsageError(`a limit is a whole number from 1 to ${COLD_PAGE_MAX}; got ${limit}`);
     return [...this.#of(owner).keys()]
       .filter((key) => key.startsWith(`${kind}/`))
       .map((key) => key.slice(kind.length + 1))
@@ -64,8 +73,10 @@ export class MemoryCold implements ColdStore {
     text: string,
     { expected, at }: { readonly expected: string | undefined; readonly at: number },
   ): Promise<CurrentOutcome> {
-    if (this.#isErased(owner, at)) return 'erased';
+    assertColdText(text);
+    assertInstant(at);
     const own = this.#of(owner);
+    if (this.#isErased(owner, at)) return 'erased';
     if (own.get(CURRENT)?.version !== expected) return 'conflict';
     this.#versions += 1;
     own.set(CURRENT, { text, at, version: String(this.#versions) });
@@ -73,7 +84,9 @@ export class MemoryCold implements ColdStore {
   }
 
   async erase(owner: string, erasedAt: number, forgetAt: number): Promise<number> {
-    const before = this.#tombstones.get(owner);
+    assertInstant(erasedAt);
+    const standing = this.#tombstones.get(owner);
+    const before = standing && standing.forgetAt > this.#clock.now() ? standing : undefined;
     this.#tombstones.set(owner, {
       erasedAt: Math.max(erasedAt, before?.erasedAt ?? -Infinity),
       forgetAt: Math.max(forgetAt, before?.forgetAt ?? -Infinity),
@@ -94,7 +107,10 @@ export class MemoryCold implements ColdStore {
     return over.length;
   }
 
-  async close(): Promise<void> {}
+  close(): Promise<void> {
+    this.#closed = true;
+    return Promise.resolve();
+  }
 
   #isErased(owner: string, at: number): boolean {
     const tombstone = this.#tombstones.get(owner);
@@ -104,6 +120,8 @@ export class MemoryCold implements ColdStore {
   }
 
   #of(owner: string): Map<string, Stored> {
+    if (this.#closed) throw new ColdUnavailableError('the cold tier was closed');
+    if (owner === '' || !owner.isWellFormed()) throw new UsageError('this can be no owner');
     let own = this.#objects.get(owner);
     if (!own) {
       own = new Map();
@@ -113,4 +131,6 @@ export class MemoryCold implements ColdStore {
   }
 }
 
-const CURRENT = 'current';
+function assertInstant(at: number): void {
+  if (!Number.isSafeInteger(at)) throw new UsageError(`${at} is no instant`);
+}

@@ -110,6 +110,7 @@ const manifest = json('package.json') as {
     readonly start: string;
     readonly watcher: string;
     readonly demoter: string;
+    readonly compactor: string;
   };
   readonly devDependencies: { readonly node: string };
 };
@@ -152,6 +153,7 @@ describe('settings', () => {
     expect(manifest.scripts.start).toContain(` ${flags} src/cli/main.ts daemon`);
     expect(manifest.scripts.watcher).toContain(` ${flags} workers/watcher.ts`);
     expect(manifest.scripts.demoter).toContain(` ${flags} workers/demoter.ts`);
+    expect(manifest.scripts.compactor).toContain(` ${flags} workers/compactor.ts`);
     expect(read('docs/operations.md')).toContain(`\`${flags}\``);
   });
 
