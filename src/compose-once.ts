@@ -72,12 +72,15 @@ export interface DrainedCompactions extends Drained {
 
 /**
  * Queues all users with aged conversations, and works on that queue until nothing in it could run now, or `signal` aborts.
+ * @param onProgress told now and then how many users are done
  */
 export async function compactOnce(
   config: Config,
   signal: AbortSignal,
+  onProgress: (users: number, of: number) => void,
 ): Promise<DrainedCompactions> {
   const done = { conversations: 0, messages: 0 };
+  const settled = new Set<string>();
   const failed = new Set<string>();
   await using opened = await open(config);
   const { hot, warm, jobs, log } = opened;
@@ -90,6 +93,7 @@ export async function compactOnce(
     telemetry: new Telemetry(),
     onCompacted: (user, { conversations, messages }) => {
       failed.delete(user);
+      settled.add(user);
       done.conversations += conversations;
       done.messages += messages;
     },
@@ -98,7 +102,9 @@ export async function compactOnce(
     },
   });
   const users = await queueAged(ports, config, signal);
-  const dead = await drained(jobs, COMPACTION, hot, signal);
+  const dead = await drained(jobs, COMPACTION, hot, signal, () => {
+    onProgress(Math.min(users, settled.size), users);
+  });
   return { ...done, users, failed: failed.size, dead };
 }
 
@@ -130,10 +136,12 @@ async function drained(
   queue: string,
   { clock }: Pick<Hot, 'clock'>,
   signal: AbortSignal,
+  onAsked?: () => void,
 ): Promise<number> {
   await jobs.start();
   for (;;) {
     const { waiting, running, dead } = await jobs.counts(queue);
+    onAsked?.();
     if ((waiting === 0 && running === 0) || signal.aborted) return dead;
     await clock.sleep(ASK_MS, signal);
   }

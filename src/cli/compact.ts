@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { createLogUpdate } from 'log-update';
 import { compactOnce } from '../compose-once.ts';
 import { UsageError } from '../model/errors.ts';
 import { EXIT } from '../runtime/main.ts';
@@ -15,6 +16,7 @@ export function compactCommand(): Command {
   withSettings(command);
   return command.action(async ({ once, json }: { once?: boolean; json?: boolean }) => {
     if (!once) throw new UsageError('say --once: a running daemon compacts by itself');
+    const live = process.stderr.isTTY ? createLogUpdate(process.stderr) : undefined;
     const stop = new AbortController();
     process.once('SIGINT', () => {
       stop.abort();
@@ -22,7 +24,9 @@ export function compactCommand(): Command {
     const { users, conversations, messages, failed, dead } = await compactOnce(
       configOf(command),
       stop.signal,
+      (done, of) => live?.(`compact  ${String(done)} of ${String(of)} users`),
     );
+    live?.clear();
     if (json) printJson({ users, conversations, messages, failed, dead });
     else
       printLines([

@@ -6,6 +6,21 @@ import { ThreadedWarm } from '../../src/adapters/warm/sqlite/threaded-warm.ts';
 import { UnsuitableStoreError, WarmUnavailableError } from '../../src/model/errors.ts';
 
 const clock = { now: () => 1_800_000_000_000, sleep: () => Promise.resolve() };
+const ENTRY = {
+  memoryId: 'm',
+  agentId: 'ann',
+  timestamp: 1,
+  content: 'x',
+  metadata: {
+    compressionLevel: 1,
+    importanceScore: 0,
+    retrievalCount: 0,
+    creationTime: 1,
+    lastAccessTime: 1,
+  },
+  attributes: {},
+  sources: [],
+} as const;
 let folder: string;
 
 beforeEach(() => {
@@ -33,6 +48,18 @@ test('once closed it refuses every call, and closing it again is no trouble', as
   await expect(warm.count('ann')).rejects.toThrow(WarmUnavailableError);
 });
 
+test('what cannot be told to a thread fails alone, whatever is asked beside it', async () => {
+  const warm = await ThreadedWarm.open(join(folder, 'warm.sqlite'), clock);
+  const attributes = { callback: () => undefined } as never;
+  const asked = [warm.count('ann'), warm.find('ann', {}, 'newest', { limit: 1 })] as const;
+  const impossible = warm.put('ann', [{ entry: { ...ENTRY, attributes } }]);
+  await expect(impossible).rejects.toThrow(/could not be cloned/);
+  expect(await asked[0]).toBe(0);
+  expect((await asked[1]).items).toEqual([]);
+  expect(await warm.count('ann')).toBe(0);
+  await warm.close();
+});
+
 test('the event loop goes on while the file is waited for', async () => {
   const file = join(folder, 'warm.sqlite');
   const warm = await ThreadedWarm.open(file, clock);
@@ -41,27 +68,14 @@ test('the event loop goes on while the file is waited for', async () => {
   other.exec('BEGIN IMMEDIATE');
   let turns = 0;
   const turning = setInterval(() => (turns += 1), 1);
-  const entry = {
-    memoryId: 'm',
-    agentId: 'ann',
-    timestamp: 1,
-    content: 'x',
-    metadata: {
-      compressionLevel: 1,
-      importanceScore: 0,
-      retrievalCount: 0,
-      creationTime: 1,
-      lastAccessTime: 1,
-    },
-    attributes: {},
-    sources: [],
-  } as const;
-  await expect(warm.put('ann', [{ entry }])).rejects.toThrow(WarmUnavailableError);
+  await expect(warm.put('ann', [{ entry: ENTRY }])).rejects.toThrow(WarmUnavailableError);
   clearInterval(turning);
   // On one thread it would have waited with the file, and made no turn.
   expect(turns).toBeGreaterThan(3);
   other.exec('ROLLBACK');
   other.close();
-  await expect(warm.put('ann', [{ entry }])).resolves.toMatchObject([{ outcome: 'written' }]);
+  await expect(warm.put('ann', [{ entry: ENTRY }])).resolves.toMatchObject([
+    { outcome: 'written' },
+  ]);
   await warm.close();
 });
