@@ -1,8 +1,8 @@
 /** Opens the cold tier, and whoever says what is worth keeping there. */
 import { access } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Config } from './config.ts';
-import { UsageError } from './model/errors.ts';
+import { UsageError, errorMessage } from './model/errors.ts';
 import type { Clock } from './ports/clock.ts';
 import type { ColdStore } from './ports/cold.ts';
 import type { Summarizer } from './ports/summarizer.ts';
@@ -31,6 +31,22 @@ export async function openStandingCold(
     () => false,
   );
   return stands ? openCold(config, clock) : undefined;
+}
+
+/** Says whether a compactor could use the cold tier of these settings. */
+export async function examineCold(
+  config: Config,
+  clock: Pick<Clock, 'now'>,
+): Promise<{ readonly level: 'ok' | 'refuse'; readonly what: string }> {
+  const folder = resolve(coldFolder(config));
+  try {
+    const cold = await openStandingCold(config, clock);
+    if (!cold) return { level: 'ok', what: `cold tier: ${folder} is not there yet` };
+    await cold.count('rekindle').finally(() => cold.close());
+    return { level: 'ok', what: `cold tier: ${folder} can be used` };
+  } catch (error) {
+    return { level: 'refuse', what: `cold tier: ${errorMessage(error)}` };
+  }
 }
 
 /** Who says what is worth keeping of a conversation. */

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { examineCold } from '../compose-cold.ts';
 import { examineWarm } from '../compose-warm.ts';
 import { type Hot, openBus, openHot } from '../compose.ts';
 import { BusUnavailableError } from '../model/errors.ts';
@@ -21,7 +22,11 @@ export function doctorCommand(): Command {
     const bus = await openBus(config);
     try {
       const findings = await hot.interrogate(true);
-      findings.push(...(await examineWarm(config, hot.clock)), await readers(bus));
+      findings.push(
+        ...(await examineWarm(config, hot.clock)),
+        await examineCold(config, hot.clock),
+        await readers(bus),
+      );
       if (json) printJson({ findings });
       else
         printLines(

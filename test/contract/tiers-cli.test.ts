@@ -1,6 +1,6 @@
 import { type ChildProcess, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -308,6 +308,22 @@ describe('a warm tier that cannot be used', PATIENT, () => {
     expect(stdout).toMatch(new RegExp(`^refuse +warm tier: .*${why}`, 'm'));
   });
 });
+
+test(
+  'a cold tier of a newer version stops the daemon at its start, and doctor says so',
+  PATIENT,
+  () => {
+    const cold = join(folder, 'cold');
+    mkdirSync(cold);
+    writeFileSync(join(cold, 'format'), 'rekindle cold 99\n');
+    const daemon = run(['daemon']);
+    expect(daemon.status).toBe(1);
+    expect(daemon.stderr).toMatch(/of version 99, made by a newer Rekindle/);
+    const doctor = run(['doctor']);
+    expect(doctor.status).toBe(1);
+    expect(doctor.stdout).toMatch(/^refuse +cold tier: .*of version 99/m);
+  },
+);
 
 test('the demoter works alone, and stops in good order at SIGTERM', PATIENT, async () => {
   await converse('ann');
