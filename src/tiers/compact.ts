@@ -11,6 +11,7 @@
 import {
   type Header,
   NOTHING_COMPACTED,
+  SILENCE_MS,
   chainOf,
   compactedAfter,
   headerEntry,
@@ -123,7 +124,7 @@ export class Compactor {
     const now = clock.now();
     const ageMs = this.#settings.warmAgeMs;
     if (!isRipe(conversation, { now, ageMs, episodeIsOpen: false })) return undefined;
-    const { fields, ledger, erasedAt = -Infinity } = await records.snapshot(refOf(records, name));
+    const { ledger, erasedAt = -Infinity } = await records.snapshot(refOf(records, name));
     // What an erasure is about to remove is nobody's to keep.
     if (endedAt <= erasedAt) return undefined;
     const episodeIsOpen = ledger.ledger?.episode !== undefined;
@@ -135,9 +136,10 @@ export class Compactor {
     const activityAt = Math.max(latest?.header.latestAt ?? 0, ledger.ledger?.activityAt ?? 0);
     return {
       latest,
-      fields: own?.fields ?? fields ?? {},
+      fields: own?.fields ?? {},
       announced: own?.announced ?? 0,
-      cameBack: activityAt > endedAt,
+      // Whatever comes sooner is of the same visit.
+      cameBack: activityAt - endedAt >= SILENCE_MS,
     };
   }
 

@@ -4,6 +4,7 @@ import { DamagedObjectError, UserErasedError } from '../../src/model/errors.ts';
 import type { ColdStore } from '../../src/ports/cold.ts';
 import type { Summarizer } from '../../src/ports/summarizer.ts';
 import type { CompactPorts } from '../../src/tiers/compact.ts';
+import { parseTranscript } from '../../src/tiers/cold-records.ts';
 import { insightsOf } from '../../src/tiers/current-insights.ts';
 import { erase } from '../../src/tiers/erase.ts';
 import { PlainSummarizer } from '../support/plain-summarizer.ts';
@@ -49,6 +50,9 @@ describe('a conversation that has aged', () => {
     expect(await world.newCompactor().compact('ann')).toEqual({ conversations: 0, messages: 0 });
     world.outage(9 * DAY_MS);
     expect(await world.newCompactor().compact('ann')).toEqual({ conversations: 1, messages: 1 });
+    const [name = ''] = await world.cold.names('ann', 'transcripts', { limit: 1 });
+    const text = (await world.cold.get('ann', 'transcripts', name)) ?? '';
+    expect(parseTranscript(name, text).outcome).toBe('lost');
   });
 
   test('and the one after it are two, and what both say is learned once, with the support of both', async () => {
