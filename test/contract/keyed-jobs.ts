@@ -420,7 +420,7 @@ export function keyedJobsContract(name: string, harness: () => JobsHarness): voi
       const { one, ran, gates } = await gated();
       await one.add('demote', ['a']);
       await until(() => ran.length === 1);
-      await one.add('demote', ['a', 'b'], everyMs / 10);
+      await one.add('demote', ['a', 'b'], everyMs / 2);
       let stopped = false;
       const stop = one.stop(AbortSignal.timeout(5_000)).then(() => (stopped = true));
       await pass(everyMs);
