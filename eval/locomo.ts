@@ -2,11 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FilesCold } from '../src/adapters/cold/files/files-cold.ts';
-import { ExtractiveSummarizer } from '../src/adapters/summarizer/extractive/extractive-summarizer.ts';
 import { SqliteWarm } from '../src/adapters/warm/sqlite/sqlite-warm.ts';
 import { type Segment, appended, segmentEntry } from '../src/model/conversation.ts';
-import { DAY_MS } from '../src/model/duration.ts';
 import { said } from '../src/model/said.ts';
 import { SessionNames } from '../src/model/session-names.ts';
 import type { WarmStore } from '../src/ports/warm.ts';
@@ -16,7 +13,7 @@ import { type RecallPorts, recall } from '../src/recall/recall.ts';
 import { TermIndex } from '../src/recall/term-index.ts';
 import { type Turn, turnOf } from '../src/recall/turn.ts';
 import { termsOf } from '../src/recall/words.ts';
-import { type CompactPorts, Compactor } from '../src/tiers/compact.ts';
+import { sharesCompacted } from './locomo-compacted.ts';
 import { type Conversation, type EvidenceQuestion, readLocomo } from './locomo-file.ts';
 import type { Row } from './row.ts';
 
@@ -86,14 +83,8 @@ async function askAll(
     const outcomes: Outcome[] = [];
     for (const question of conversation.questions)
       outcomes.push(await ask(conversation, question, ports, baselines));
-    const cold = await FilesCold.open(join(folder, 'cold'), clock);
-    await compactAll({ clock, warm, cold, countTokens }, conversation);
-    for (const [index, question] of conversation.questions.entries()) {
-      const outcome = outcomes[index];
-      if (outcome)
-        outcome.compacted = await askCompacted(conversation, question, { ...ports, cold });
-    }
-    await cold.close();
+    const shares = await sharesCompacted(conversation, join(folder, 'cold'), ports, BUDGETS);
+    for (const [index, outcome] of outcomes.entries()) outcome.compacted = shares[index] ?? [];
     return outcomes;
   } finally {
     await warm.close();
@@ -158,59 +149,6 @@ async function ask(
     newest: sharesOf(baselines.newest),
     compacted: [],
   };
-}
-
-/** Compacts every session but the last. */
-async function compactAll(
-  {
-    clock,
-    warm,
-    cold,
-    countTokens,
-  }: Pick<CompactPorts, 'clock' | 'warm' | 'cold'> & { readonly countTokens: CountTokens },
-  { name, sessions }: Conversation,
-): Promise<void> {
-  const last = sessions.at(-1)?.[0]?.at ?? clock.now();
-  const summarizer = new ExtractiveSummarizer({ countTokens });
-  const records: CompactPorts['records'] = {
-    names: NOTHING_HOT.names,
-    fence: async (now) => now,
-    snapshot: async (user) => ({
-      user,
-      fields: undefined,
-      leftOut: [],
-      overflow: [],
-      window: [],
-      nextFrom: undefined,
-      leftMs: undefined,
-      erasedAt: undefined,
-      ledger: { ledger: undefined, version: '', pending: [] },
-      digest: '',
-      overflowDigest: '',
-    }),
-  };
-  const compactor = new Compactor(
-    { clock, warm, cold, records, summarizer },
-    { warmAgeMs: Math.max(DAY_MS, clock.now() - last), warmTtlMs: undefined },
-  );
-  await compactor.compact(name);
-}
-
-/** Evidence that is quoted, or that something learned names as its source. */
-async function askCompacted(
-  { name }: Conversation,
-  { question: query, evidence }: EvidenceQuestion,
-  ports: RecallPorts,
-): Promise<number[]> {
-  const shares: number[] = [];
-  for (const budgetTokens of BUDGETS) {
-    const request = { query, budgetTokens, deadlineMs: DEADLINE_MS };
-    const { relevant, insights } = await recall(name, request, ports);
-    const found = new Set(relevant.map(({ id }) => id));
-    for (const { sources } of insights) for (const { message } of sources) found.add(message);
-    shares.push(evidence.filter((id) => found.has(id)).length / evidence.length);
-  }
-  return shares;
 }
 
 /** What others do with the same turns and the same budget. */

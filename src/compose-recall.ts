@@ -6,10 +6,10 @@ import type { CountTokens } from './recall/budget.ts';
 import type { RecallPorts } from './recall/recall.ts';
 import { remembered } from './recall/remembered.ts';
 
-/** Opens the tiers that may be away while hot is there, or gives those that are open; undefined: there is none. */
+/** Opens the tiers that may be away while hot is there, or gives those that are open. */
 export interface BesideHot {
-  readonly openWarm: () => Promise<WarmStore | undefined>;
-  readonly openCold: () => Promise<ColdStore | undefined>;
+  readonly openWarm: () => Promise<WarmStore>;
+  readonly openCold: () => Promise<ColdStore>;
 }
 
 /** A tier that cannot be opened is away, and keeps nobody waiting. */
@@ -23,13 +23,11 @@ export function recallPorts(
     records,
     countTokens: remembered(countTokens),
     warm: {
-      find: async (...asked) => (await openWarm())?.find(...asked) ?? NO_PAGE,
-      search: async (...asked) => (await openWarm())?.search(...asked) ?? [],
-      similar: async (...asked) => (await openWarm())?.similar(...asked) ?? [],
-      recalled: async (...asked) => (await openWarm())?.recalled(...asked),
+      find: async (...asked) => (await openWarm()).find(...asked),
+      search: async (...asked) => (await openWarm()).search(...asked),
+      similar: async (...asked) => (await openWarm()).similar(...asked),
+      recalled: async (...asked) => (await openWarm()).recalled(...asked),
     },
-    cold: { current: async (owner) => (await openCold())?.current(owner) },
+    cold: { current: async (owner) => (await openCold()).current(owner) },
   };
 }
-
-const NO_PAGE = { items: [], cursor: undefined };

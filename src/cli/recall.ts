@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { recallPorts } from '../compose-recall.ts';
-import { openStandingCold } from '../compose-cold.ts';
+import { coldFolder, openStandingCold } from '../compose-cold.ts';
 import { openStandingWarm } from '../compose-warm.ts';
-import { openHot } from '../compose.ts';
+import { openHot, warmFile } from '../compose.ts';
 import { UsageError } from '../model/errors.ts';
 import { userIdProblem } from '../model/user-id.ts';
 import { contextOf } from '../recall/build-context.ts';
@@ -48,7 +48,11 @@ export function recallCommand(): Command {
     const cold = openStandingCold(config, hot.clock);
     opened.defer(async () => (await cold.catch(() => undefined))?.close());
     const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
-    const ports = recallPorts(hot, { openWarm: () => warm, openCold: () => cold }, countTokens);
+    const beside = {
+      openWarm: async () => (await warm) ?? absent(warmFile(config)),
+      openCold: async () => (await cold) ?? absent(coldFolder(config)),
+    };
+    const ports = recallPorts(hot, beside, countTokens);
     const recalled = await recall(ref, { query, topic, budgetTokens }, ports);
     if (json) {
       printJson({ user, ...recalled });
@@ -60,6 +64,11 @@ export function recallCommand(): Command {
     else process.stdout.write(`${parts.map((text) => printableLines(text)).join('\n')}\n`);
     printLines([`${recalled.tokens} of ${budgetTokens} tokens`, ...droppedLines(recalled.dropped)]);
   });
+}
+
+/** Not the same as to know nothing: a wrong folder looks so. */
+function absent(path: string): never {
+  throw new Error(`${path} is not there: nothing was taken to it from here`);
 }
 
 /** How many were left out and why, in place of each. */

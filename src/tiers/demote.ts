@@ -18,7 +18,6 @@ import {
   chainOf,
   headerEntry,
   headerId,
-  ofSession,
   segmentEntry,
 } from '../model/conversation.ts';
 import { parseInstant } from '../model/instant.ts';
@@ -32,7 +31,6 @@ import type { SessionRecords, Snapshot } from '../ports/records.ts';
 import type { EntryWrite, WarmStore } from '../ports/warm.ts';
 import {
   type StoredHeader,
-  type StoredSegment,
   aboutOf,
   batchesOf,
   epochOf,
@@ -41,9 +39,9 @@ import {
   mergedEntry,
   sameEntry,
   storedHeader,
-  storedSegment,
   writeOf,
 } from './warm-copy.ts';
+import { type Tail, endOf, lengthOf, tailOf } from './warm-tail.ts';
 
 export interface DemotePorts {
   readonly clock: Clock;
@@ -77,40 +75,6 @@ const PAGE_OVERLAP = 100;
 /** A longer list is nobody's window, and would be held in memory. */
 const LIST_MAX = 100_000;
 
-/** What warm knows of a conversation: its end. */
-interface Tail {
-  readonly last: StoredSegment | undefined;
-  /** Of the last that stands, also if it was erased. */
-  readonly lastNumber: number;
-  /** Identities, oldest first. */
-  readonly known: readonly string[];
-  /** The header that was written last. */
-  readonly latest: StoredHeader | undefined;
-}
-
-function lengthOf(segments: readonly StoredSegment[]): number {
-  return segments.reduce((sum, { segment }) => sum + segment.messages.length, 0);
-}
-
-/** What is older than an erasure stands there only until that comes to warm. */
-function tailOf(
-  segments: readonly StoredSegment[],
-  latest: StoredHeader | undefined,
-  erasedAt: number,
-): Tail {
-  const kept = segments.filter(({ stored }) => stored.entry.timestamp > erasedAt);
-  const { known = [], to = 0 } = latest?.header.compacted ?? {};
-  return {
-    last: kept.at(-1),
-    lastNumber: segments.at(-1)?.segment.number ?? to,
-    known: [
-      ...known,
-      ...kept.flatMap(({ segment }) => segment.messages.map(({ identity }) => identity)),
-    ],
-    latest,
-  };
-}
-
 /** Something was changed by somebody else: begin anew. */
 const CHANGED = Symbol('changed');
 
@@ -141,10 +105,10 @@ export class Demoter {
 
   /** One snapshot, taken to warm. */
   async #step(ref: string, name: SessionName): Promise<Step | typeof CHANGED> {
-    const { records, clock } = this.#ports;
+    const { records, clock, warm } = this.#ports;
     // The header first: whoever appends after it was read leaves it in another version.
-    const found = await latestHeaderOf(this.#ports.warm, name);
-    const read = await this.#tail(name, SEGMENT_MESSAGES);
+    const found = await latestHeaderOf(warm, name);
+    const read = await endOf(warm, name, SEGMENT_MESSAGES);
     // Before the snapshot: nothing that an erasure removes later is given an instant after it.
     const begunAt = clock.now();
     const snapshot = await this.#gather(ref);
@@ -155,11 +119,11 @@ export class Demoter {
     const seen = [...snapshot.overflow, ...snapshot.window];
     if (!fields && seen.length === 0)
       return { messages: 0, outcome: 'nothing', leftMs: undefined, more: false };
-    const whole = seen.length > SEGMENT_MESSAGES ? await this.#tail(name, seen.length) : read;
+    const whole = seen.length > SEGMENT_MESSAGES ? await endOf(warm, name, seen.length) : read;
     if (whole.at(-1)?.stored.version !== read.at(-1)?.stored.version) return CHANGED;
     if (found && lengthOf(whole) < seen.length) {
       // What is missing may have been compacted since the header was read, which tells of it then.
-      const again = await latestHeaderOf(this.#ports.warm, name);
+      const again = await latestHeaderOf(warm, name);
       if (again?.stored.version !== found.stored.version) return CHANGED;
     }
     const latest = found && found.stored.entry.timestamp > erasedAt ? found : undefined;
@@ -193,28 +157,6 @@ export class Demoter {
       from = page.nextFrom;
     }
     return { ...snapshot, window };
-  }
-
-  /** The end of what warm knows, oldest first: at least so many messages, if it has them. */
-  async #tail(name: SessionName, messages: number): Promise<StoredSegment[]> {
-    const { warm } = this.#ports;
-    const segments: StoredSegment[] = [];
-    let known = 0;
-    let cursor: string | undefined;
-    do {
-      const limit = Math.ceil(messages / SEGMENT_MESSAGES) + 1;
-      const page = await warm.find(name.user, ofSession('segment', name), 'last step', {
-        limit,
-        cursor,
-      });
-      for (const stored of page.items) {
-        const one = storedSegment(stored);
-        segments.unshift(one);
-        known += one.segment.messages.length;
-      }
-      cursor = page.cursor;
-    } while (cursor !== undefined && known < messages);
-    return segments;
   }
 
   async #write(

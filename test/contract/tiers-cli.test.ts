@@ -126,21 +126,21 @@ describe('demote --once', PATIENT, () => {
   });
 });
 
-describe('compact --once', PATIENT, () => {
-  /** Who said something ten days ago, of which nothing is hot any more. */
-  async function longAgo(user: string): Promise<void> {
-    const at = Date.now() - 10 * DAY_MS;
-    const rekindle = await openRekindle({ env: settings() });
-    try {
-      for (const [index, content] of ['hello', 'I prefer size M', 'goodbye'].entries())
-        await rekindle.appendMessage(user, { id: `m${index}`, role: 'user', content }, { at });
-    } finally {
-      await rekindle.close();
-    }
-    await queue(user);
-    expect(json(['demote', '--once'])).toMatchObject({ status: 0 });
+/** Who said something ten days ago, of which nothing is hot any more. */
+async function longAgo(user: string): Promise<void> {
+  const at = Date.now() - 10 * DAY_MS;
+  const rekindle = await openRekindle({ env: settings() });
+  try {
+    for (const [index, content] of ['hello', 'I prefer size M', 'goodbye'].entries())
+      await rekindle.appendMessage(user, { id: `m${index}`, role: 'user', content }, { at });
+  } finally {
+    await rekindle.close();
   }
+  await queue(user);
+  expect(json(['demote', '--once'])).toMatchObject({ status: 0 });
+}
 
+describe('compact --once', PATIENT, () => {
   test('takes what has aged to cold, once; inspect shows it, and erase removes it', async () => {
     await longAgo('ann');
     await converse('bob');
@@ -185,6 +185,52 @@ describe('compact --once', PATIENT, () => {
     expect(cron.status).toBe(2);
     expect(cron.stderr).toContain('cron expression');
     expect(run(['compact'])).toMatchObject({ status: 2 });
+  });
+});
+
+describe('recall', PATIENT, () => {
+  test('shows what was said in every tier, and keeps within the budget', async () => {
+    await longAgo('ann');
+    expect(run(['compact', '--once']).status).toBe(0);
+    await converse('ann');
+    await queue('ann');
+    expect(run(['demote', '--once']).status).toBe(0);
+    const { status, said } = json([
+      'recall',
+      'ann',
+      '--query',
+      'the second secret',
+      '--budget',
+      '200',
+    ]);
+    expect(status).toBe(0);
+    expect(said).toMatchObject({
+      user: 'ann',
+      immediate: { messages: [{ id: '3' }, { id: '4' }, { id: '5', text: 'secret 5' }] },
+      insights: [{ kind: 'preference', text: expect.stringContaining('size M') as string }],
+      dropped: ['3', '4', '5'].map((id) => ({ tier: 'warm', id, reason: 'duplicate' })),
+    });
+    expect(said['relevant']).toEqual(
+      expect.arrayContaining([expect.objectContaining({ id: '2', text: 'secret 2' })]),
+    );
+    expect(said['tokens']).toBeLessThanOrEqual(200);
+    const { stdout } = run(['recall', 'ann', '--query', 'the second secret']);
+    expect(stdout).toMatch(/secret 5[^]*secret 2[^]*size M[^]*^\d+ of 2700 tokens$/m);
+    const scarce = run(['recall', 'ann', '--budget', '12']).stdout;
+    expect(scarce).toMatch(/^left out: .*(hot|warm), /m);
+  });
+
+  test('of somebody unknown says so, and names the tiers that are not there', () => {
+    const { status, stdout } = run(['recall', 'nobody']);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^nothing is known of this user$/m);
+    expect(stdout).toMatch(/^left out: warm, .*warm\.sqlite is not there/m);
+    expect(stdout).toMatch(/^left out: cold, .*cold is not there/m);
+  });
+
+  test('refuses a budget and a user that can be none', () => {
+    expect(run(['recall', 'ann', '--budget', 'plenty'])).toMatchObject({ status: 2, stdout: '' });
+    expect(run(['recall', ''])).toMatchObject({ status: 2, stdout: '' });
   });
 });
 

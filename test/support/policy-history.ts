@@ -309,6 +309,7 @@ export class PolicyHistory {
     const { agenda, ledgers } = ports;
     const oracle = this.#oracle;
     const look = { happened: 0, found: false };
+    // What a look found and could not write down, nobody knows of either.
     const sees = (): void => {
       if (look.found) oracle.seen = Math.max(oracle.seen, look.happened);
     };
@@ -336,7 +337,7 @@ export class PolicyHistory {
             const { reading, events } = writes[0]!;
             for (const event of events) oracle.record(event, reading);
             sees();
-          }
+          } else look.found = false;
           return outcomes;
         },
       }),
