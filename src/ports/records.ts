@@ -27,7 +27,7 @@ export interface Snapshot {
   readonly overflowDigest: string;
 }
 
-/** What a recall reads of a session: of it and of its messages, as one moment. */
+/** What a recall reads of a session. Of what moves from one list to the other meanwhile nothing is missed. */
 export interface Recent {
   /** Those of the fields that were asked for. */
   readonly fields: Readonly<Record<string, string>>;
@@ -76,7 +76,7 @@ export interface SessionRecords {
    */
   snapshot(user: string, from?: number): Promise<Snapshot>;
 
-  /** What was said last, and these fields, in one round trip. */
+  /** What was said last, and these fields, in one round trip; where others keep the messages as one text, in three. */
   recent(user: string, fields: readonly string[]): Promise<Recent>;
 
   /**

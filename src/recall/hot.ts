@@ -1,8 +1,9 @@
 /** What the hot session gives: cart, state, and what was said last. */
 import { type Cart, parseCart } from '../model/cart.ts';
+import type { Said } from '../model/said.ts';
 import type { Recent } from '../ports/records.ts';
 import type { Piece, Taken } from './budget.ts';
-import { cartText, headingOf, stateText } from './context.ts';
+import { cartText, headingOf, stateText, turnText } from './context.ts';
 import { messageOf, turnPieces } from './pieces.ts';
 import type { Dropped, Recalled } from './recalled.ts';
 import { type Turn, normalised, turnOf } from './turn.ts';
@@ -36,7 +37,7 @@ export function hotPieces(recent: Recent, dropped: Dropped[]): Piece<HotThing>[]
     dropped.push({ tier: 'hot', reason: 'unreadable', id, detail: 'too large to be read' });
   if (more)
     dropped.push({ tier: 'hot', reason: 'unread', detail: 'older messages, beyond a page' });
-  const turns = messages.map((one) => turnOf(normalised(one), { conversation: 'hot' }));
+  const turns = messages.map(hotTurn);
   return [
     ...cartPieces(fields['cart'], dropped),
     ...statePieces(fields),
@@ -45,6 +46,18 @@ export function hotPieces(recent: Recent, dropped: Dropped[]): Piece<HotThing>[]
       of: { id: piece.of.id, turn: piece.of, place: turns.length - age },
     })),
   ];
+}
+
+/** A message that is recalled again is understood, and worded, as before: of the usual ten that takes 8 us. */
+const TURNS = new WeakMap<Said, Turn>();
+
+function hotTurn(one: Said): Turn {
+  const known = TURNS.get(one);
+  if (known) return known;
+  const turn = turnOf(normalised(one), { conversation: 'hot' });
+  const worded = { ...turn, lines: turnText(turn) };
+  TURNS.set(one, worded);
+  return worded;
 }
 
 function cartPieces(text: string | undefined, dropped: Dropped[]): Piece<HotThing>[] {

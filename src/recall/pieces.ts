@@ -1,5 +1,5 @@
 /** Turns as pieces of a budget, and as they are delivered. */
-import type { Piece, Taken } from './budget.ts';
+import type { Heading, Piece, Taken } from './budget.ts';
 import { type Part, dayText, headingOf, turnText } from './context.ts';
 import type { RecalledMessage } from './recalled.ts';
 import type { Turn } from './turn.ts';
@@ -13,18 +13,25 @@ export function turnPieces(
   inOrder: readonly Turn[],
   part: Exclude<Part, 'insights'>,
 ): Piece<Turn>[] {
-  const identities = identitiesOf(inOrder);
+  const nameless = namelessIdentities(inOrder);
+  const heading = headingOf(part);
+  let latest: { readonly day: string | undefined; readonly headings: readonly Heading[] } = {
+    day: undefined,
+    headings: [heading],
+  };
   return turns.map((of) => {
     const day = dayText(of.at);
+    // The same day stands once in each part, and what is said next was mostly said on the same.
+    if (day !== latest.day)
+      latest = {
+        day,
+        headings: day === undefined ? [heading] : [heading, { key: `${part} ${day}`, text: day }],
+      };
     return {
       of,
-      text: turnText(of),
-      // The same day stands once in each part.
-      headings: [
-        headingOf(part),
-        ...(day === undefined ? [] : [{ key: `${part} ${day}`, text: day }]),
-      ],
-      identity: identities.get(of),
+      text: of.lines ?? turnText(of),
+      headings: latest.headings,
+      identity: of.named ? of.identity : nameless.get(of),
     };
   });
 }
@@ -33,14 +40,15 @@ export function turnPieces(
  * What has no id of its own, as "ok", may be said again and again: counted from the latest, which stands in both tiers, so
  * that one is told from the other.
  */
-function identitiesOf(turns: readonly Turn[]): Map<Turn, string> {
+function namelessIdentities(turns: readonly Turn[]): Map<Turn, string> {
   const times = new Map<string, number>();
   const identities = new Map<Turn, string>();
   for (const turn of turns.toReversed()) {
     const { identity, named } = turn;
+    if (named) continue;
     const before = times.get(identity) ?? 0;
     times.set(identity, before + 1);
-    identities.set(turn, named ? identity : `${identity} ${before}`);
+    identities.set(turn, `${identity} ${before}`);
   }
   return identities;
 }

@@ -24,6 +24,8 @@ export interface Turn {
   readonly importance?: number | undefined;
   /** Id of the entry that it stands in; undefined: it is hot. */
   readonly memoryId?: string | undefined;
+  /** Its lines in a prompt, where they were made before. */
+  readonly lines?: string;
 }
 
 /** A message of the hot tier, or of a segment. */

@@ -71,12 +71,57 @@ describe('the hot part', () => {
     expect(dropped).toEqual([]);
   });
 
-  test('takes one command', async () => {
+  test('takes one round trip', async () => {
     await converse('1', '2');
     await recalled();
-    const send = vi.spyOn(world.client, 'sendCommand');
-    await recalled();
-    expect(send).toHaveBeenCalledTimes(1);
+    const write = vi.spyOn(world.client.stream, 'write');
+    expect(ids((await recalled()).immediate.messages)).toEqual(['1', '2']);
+    expect(write).toHaveBeenCalledTimes(1);
+  });
+
+  test('is read where others keep the messages as one text, unless that is too large', async () => {
+    const { raw, keys } = world.hot;
+    const key = keys.messages('ann');
+    const messages = ['one', 'two'].map((content) => ({ role: 'user', content }));
+    await world.client.set(key, JSON.stringify(messages));
+    expect((await recalled()).immediate.messages.map(({ text }) => text)).toEqual(['one', 'two']);
+    await world.client.set(key, JSON.stringify([{ role: 'user', content: 'x'.repeat(2 ** 20) }]));
+    expect(await recalled()).toMatchObject({
+      immediate: { messages: [] },
+      dropped: [{ tier: 'hot', reason: 'unreadable', id: ':messages' }],
+    });
+    await raw.del(key);
+    await world.client.sadd(key, 'no list');
+    expect(await recalled()).toMatchObject({ immediate: { messages: [] }, dropped: [] });
+  });
+
+  test('leaves out a field that is too large, and a session that is no hash', async () => {
+    await converse('1');
+    const key = world.hot.keys.session('ann');
+    await world.hot.raw.hset(key, { topic: 'shirts', current_intent: 'é'.repeat(600_000) });
+    expect(await recalled()).toMatchObject({
+      immediate: { state: { topic: 'shirts' }, messages: [{ id: '1' }] },
+      dropped: [{ tier: 'hot', reason: 'unreadable', id: 'current_intent' }],
+    });
+    await world.client.set(key, 'no hash');
+    expect(await recalled()).toMatchObject({
+      immediate: { state: {}, messages: [{ id: '1' }] },
+      dropped: [],
+    });
+  });
+
+  test('is the latest page of a long list, and says that there is more', async () => {
+    const texts = Array.from({ length: 501 }, (_none, n) =>
+      JSON.stringify({ role: 'user', content: `${n}` }),
+    );
+    await world.pushes('ann', ...texts.slice(1));
+    expect((await recalled({ budgetTokens: 10_000 })).dropped).toEqual([]);
+    await world.client.lpush(world.hot.keys.messages('ann'), texts[0] ?? '');
+    const { immediate, dropped } = await recalled({ budgetTokens: 10_000 });
+    expect(immediate.messages.map(({ text }) => text)).toEqual(
+      texts.slice(1).map((_none, n) => `${n + 1}`),
+    );
+    expect(dropped).toMatchObject([{ tier: 'hot', reason: 'unread' }]);
   });
 
   test('keeps the newest where there is no room for all, and names the others', async () => {

@@ -12,8 +12,8 @@ import type {
   SessionRecords,
   Snapshot,
 } from '../../../ports/records.ts';
-import { Lately } from '../../../runtime/lately.ts';
 import type { Keys } from './keys.ts';
+import { RecentReader } from './recent.ts';
 import { Script } from './script.ts';
 import { sessionsOf } from './sessions-of.ts';
 import { parseStored, storedText, versionOf } from './stored-ledger.ts';
@@ -33,16 +33,6 @@ type Row = [
 ];
 
 const snapshotScript = new Script<Row>('snapshot.lua');
-const recentScript = new Script<
-  [
-    values: (string | null)[],
-    leftOut: string[],
-    overflow: string[],
-    window: string[] | string,
-    more: number,
-    erasedAt: string | null,
-  ]
->('recent.lua');
 const sinkScript = new Script<number>('sink.lua');
 const trimScript = new Script<number>('trim-overflow.lua');
 const restoreScript = new Script<number>('restore.lua');
@@ -81,21 +71,16 @@ export interface RedisRecordsOptions {
   readonly ttlMs: number;
 }
 
-/** A few MB of usual messages. */
-const SAID_MAX = 2_000;
-
 /** Some programs keep the messages as one text. */
-function saidIn(window: readonly string[] | string, understand = said): Said[] {
-  return typeof window === 'string' ? saidInOneText(window) : window.map(understand);
+function saidIn(window: readonly string[] | string): Said[] {
+  return typeof window === 'string' ? saidInOneText(window) : window.map(said);
 }
 
 export class RedisRecords implements SessionRecords {
   readonly #redis: Redis;
   readonly #keys: Keys;
   readonly #options: RedisRecordsOptions;
-  /** A conversation is recalled at every turn of it: understanding the same ten messages again takes 40 us. */
-  readonly #lately = new Lately<Said>(SAID_MAX);
-  readonly #saidLately = (raw: string): Said => this.#lately.of(raw, said);
+  readonly #recent: RecentReader;
   /** A window of ours is one page, else it could not be deleted. */
   readonly #page: number;
 
@@ -104,6 +89,7 @@ export class RedisRecords implements SessionRecords {
     this.#keys = keys;
     this.#options = options;
     this.#page = Math.max(PAGE_MESSAGES, options.window);
+    this.#recent = new RecentReader(redis, keys, { maxField: options.maxCart, page: this.#page });
   }
 
   get names(): SessionNames {
@@ -143,25 +129,8 @@ export class RedisRecords implements SessionRecords {
     };
   }
 
-  async recent(user: string, names: readonly string[]): Promise<Recent> {
-    const [session, messages, overflow] = this.#keysOf(user);
-    const [values, leftOut, waiting, window, more, erasedAt] = await recentScript.run(
-      this.#redis,
-      [session, messages, overflow, this.#keys.tombstones],
-      [this.names.ownerOf(user), this.#options.maxCart, this.#page, ...names],
-    );
-    const fields: Record<string, string> = {};
-    for (const [place, name] of names.entries()) {
-      const value = values[place];
-      if (value != null) fields[name] = value;
-    }
-    return {
-      fields,
-      leftOut,
-      messages: [...waiting.map(this.#saidLately), ...saidIn(window, this.#saidLately)],
-      more: more === 1,
-      erasedAt: erasedAt === null ? undefined : Number(erasedAt),
-    };
+  recent(user: string, names: readonly string[]): Promise<Recent> {
+    return this.#recent.read(user, names);
   }
 
   async trim({ user, overflow, overflowDigest }: Snapshot): Promise<boolean> {
