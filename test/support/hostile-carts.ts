@@ -16,6 +16,7 @@ export function hostileCarts({ ofField }: Draft): HostileSession[] {
   const deep = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
   return [
     noJson('a word', 'nothing'),
+    noJson('a byte 1', '\u0001'),
     noJson('undefined', 'undefined'),
     noJson('cut off', '[{"product_id":"a"'),
     noJson('with a byte order mark', '\u{FEFF}[{"product_id":"a"}]'),

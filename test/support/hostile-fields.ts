@@ -30,6 +30,7 @@ export function hostileActivities({ now, ofField }: Draft): HostileSession[] {
       'of seventeen digits': '1'.repeat(17),
       'in wide digits': '１７６７２２５６００',
       'with a NUL': `${seconds}\0`,
+      'of a byte 1': '\u0001',
       'of two lines': `${seconds}\n${seconds}`,
       'of 4,096 digits and a letter': `${'1'.repeat(4_095)}x`,
     }).map(([what, value]) => invalid(what, value, { mend: { last_activity: seconds } })),
@@ -59,6 +60,7 @@ export function hostileConsents({ ofField }: Draft): HostileSession[] {
     invalid('cut off', '{"status":"yes"', again),
     invalid('null', 'null', again),
     invalid('a number', '1', again),
+    invalid('a byte 1', '\u0001', again),
     invalid('an array', '["yes"]', again),
     invalid('in another word', '{"status":"maybe"}', again),
     invalid('with a scope of numbers', '{"status":"yes","scope":[1]}', again),
@@ -119,6 +121,10 @@ export function hostileOthers({ now, valid, ofField }: Draft): HostileSession[] 
     ofField('session_id', 'announced')('of 4,096 bytes', 'x'.repeat(4_096), {
       tells: { session_id: 'x'.repeat(4_096) },
     }),
+    ...['session_id', 'language'].map((field) =>
+      ofField(field, 'announced')('of a byte 1', '\u0001', { tells: { [field]: '\u0001' } }),
+    ),
+    order('of a byte 1', '\u0001', { mend: { last_order_at: '' } }),
     ofField('active_channel', 'announced')('with a newline', 'web\nforged', {
       tells: { channel: 'web\nforged' },
     }),

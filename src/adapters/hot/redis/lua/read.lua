@@ -53,7 +53,8 @@ for n = 1, #ledgers do
   if size > digestMax then
     rows[n] = { pttl, length, fault, '#' .. redis.sha1hex(digest), text, optedOutAt, unpack(values, 1, fields) }
   else
-    for i = 6, fields do values[i] = values[i] or '\1' end
+    -- With a zero byte in a value the caller asks for the values apart.
+    for i = 6, fields do values[i] = values[i] == MISSING and '\0' or values[i] or MISSING end
     rows[n] = { pttl, length, fault, digest, text, table.concat(values, '\0', 6, fields) }
   end
   total = total + size

@@ -7,13 +7,14 @@
 --            'field_too_large:<name>'; what is too large is left out of values
 --   digest   what the policy decides on, eight parts with a zero byte between them: sizes that are too large, the opt-out,
 --            the five values (a byte 1 for what is missing), and where all five are missing whether there is a session;
---            equal digests are equal sights
+--            equal digests are equal sights. Who wrote just a byte 1 into one of the five has written something else.
 -- It never decodes JSON (cjson turns [] into {} and rounds large ids) and never raises. A call of a command from Lua
 -- costs about 0.5 us before it does anything, and each byte of a new string more than a nanosecond: hence few of both.
 
 -- A field of this size is no channel, language or instant; it would be paid for at every look.
 local FIELD_MAX = 4096
 local CART = 2
+local MISSING = '\1'
 local call, pcall = redis.call, redis.pcall
 
 local function digestOf(oversized, optedOutAt, values, session)
@@ -55,6 +56,9 @@ local function sight(session, optedOutAt, names, maxCart, measure)
   if values.err then
     local fault = 'wrong_key_type:' .. call('TYPE', session).ok
     return fault, {}, fault .. '\0' .. (optedOutAt or '\1') .. '\0\1\0\1\0\1\0\1\0\1\0'
+  end
+  for i = 1, 5 do
+    if values[i] == MISSING then values[i] = MISSING .. '\0' end
   end
   local digest = digestOf('', optedOutAt, values, session)
   -- One that large is in a text that is as large.
