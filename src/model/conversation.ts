@@ -161,14 +161,14 @@ export function segmentEntry(segment: Segment, about: Attributes, now: number): 
   });
 }
 
-/** @throws if the entry is no segment */
-export function parseSegment({
-  memoryId,
-  agentId,
-  attributes,
-  payload,
-  stepNumber,
-}: Entry): Segment {
+/**
+ * @param understand as `said`, for who knows the messages from before
+ * @throws if the entry is no segment
+ */
+export function parseSegment(
+  { memoryId, agentId, attributes, payload, stepNumber }: Entry,
+  understand: (raw: string) => Said = said,
+): Segment {
   const raws: unknown = JSON.parse(payload ?? 'null');
   const { epoch, before, follows, sealed, ends } = attributes;
   const right =
@@ -183,7 +183,7 @@ export function parseSegment({
     ...nameOf(agentId, attributes),
     epoch,
     number: stepNumber,
-    messages: raws.map(said),
+    messages: raws.map((raw) => understand(raw)),
     before,
     follows,
     sealed: sealed === true,

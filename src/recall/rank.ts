@@ -131,10 +131,15 @@ function commonTerms(
     .sort((one, other) => (scores[other] ?? 0) - (scores[one] ?? 0) || one - other)
     .slice(0, COMMON_FINDS);
   const worth = new Map<string, number>();
-  for (const place of best)
-    for (const term of new Set(index.termsAt(place)))
-      if (!asked.has(term))
-        worth.set(term, (worth.get(term) ?? 0) + (scores[place] ?? 0) * index.rarity(term));
+  const others = best.flatMap((place) => index.termsAt(place)).filter((term) => !asked.has(term));
+  const rarities = index.rarities(others);
+  for (const place of best) {
+    for (const term of new Set(index.termsAt(place))) {
+      const rarity = rarities.get(term);
+      if (rarity !== undefined)
+        worth.set(term, (worth.get(term) ?? 0) + (scores[place] ?? 0) * rarity);
+    }
+  }
   const common = [...worth].sort((one, other) => other[1] - one[1]).slice(0, COMMON_TERMS);
   const most = common[0]?.[1] ?? 1;
   return common.map(([term, value]) => [term, (weight * value) / most]);
