@@ -1,5 +1,5 @@
 import type { Terms } from '../../src/demo/expectations.ts';
-import type { Timing } from '../../src/demo/shoppers.ts';
+import type { Timing } from '../../src/demo/timing.ts';
 import { SECOND_MS } from '../../src/model/duration.ts';
 
 /** The second is further away than what a killed watcher delays the first by. */

@@ -9,10 +9,11 @@ import { startDaemon } from './daemon-process.ts';
 import type { Display } from './display.ts';
 import { ForeignShop } from './foreign-shop.ts';
 import { Listener } from './listener.ts';
-import { type Timing, planShoppers, timingFor } from './shoppers.ts';
+import { planShoppers } from './shoppers.ts';
 import { Shop } from './shop.ts';
 import { SinkWatch } from './sink-watch.ts';
 import { type DemoSummary, outstanding, summarise } from './summary.ts';
+import { type Timing, timingFor } from './timing.ts';
 import { whereabouts } from './whereabouts.ts';
 
 export interface DemoOptions {

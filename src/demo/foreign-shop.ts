@@ -1,7 +1,8 @@
 // Not through the hot tier: the point is a program that knows the two keys and nothing of Rekindle.
 import { Redis } from 'ioredis';
 import { DAY_MS } from '../model/duration.ts';
-import type { Act, Shopper } from './shoppers.ts';
+import type { Shopper } from './shoppers.ts';
+import type { Act } from './story.ts';
 
 /** Keys that one UNLINK takes. */
 const UNLINK_BATCH = 500;

@@ -4,7 +4,8 @@ import type { Cart } from '../model/cart.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ResumedFrom } from '../tiers/promote.ts';
 import type { ForeignShop } from './foreign-shop.ts';
-import type { Act, Shopper } from './shoppers.ts';
+import type { Shopper } from './shoppers.ts';
+import type { Act } from './story.ts';
 
 /** Something that a user really did, as the application remembers it. */
 export interface Deed {

@@ -1,14 +1,7 @@
-import type { Cart, CartItem } from '../model/cart.ts';
-import { CATALOGUE, type Language, NAMES, PHRASES, type Situation } from './phrases.ts';
+import { type Language, NAMES } from './phrases.ts';
 import { SeededRandom } from './random.ts';
-
-/** One thing that happens in somebody's session, at `atMs` after the start. `replies` is the assistant's doing. */
-export type Act = { readonly atMs: number } & (
-  | { readonly does: 'says' | 'replies'; readonly text: string }
-  | { readonly does: 'cart'; readonly cart: Cart }
-  | { readonly does: 'orders'; readonly orderId: string }
-  | { readonly does: 'views' | 'opts out' }
-);
+import { type Act, Story } from './story.ts';
+import type { Timing } from './timing.ts';
 
 /** Somebody who comes to the shop, and all that they are going to do there. */
 export interface Shopper {
@@ -20,31 +13,6 @@ export interface Shopper {
   /** Their session is written by a program that knows nothing of Rekindle. */
   readonly foreign: boolean;
   readonly acts: readonly Act[];
-}
-
-/** The demo's sense of time, all in milliseconds. */
-export interface Timing {
-  /** For how long people do things. */
-  readonly spanMs: number;
-  /** Inactivity after which a cart is announced. */
-  readonly stagesMs: readonly [number, number];
-  /** Who comes back sooner after a due instant than this may be seen before the announcement is made. */
-  readonly sureMs: number;
-  /** How long a session stays hot after the last activity; undefined: nobody brings it back. */
-  readonly hotLifeMs?: number;
-}
-
-/**
- * In 20 seconds: stages of 3 s and 8 s, so that two announcements and a return fit. A session stays hot for longer than
- * those are away who come back after the first announcement, and shorter than those after the second: 7.5 s.
- */
-export function timingFor(seconds: number): Required<Timing> {
-  const spanMs = seconds * 1_000;
-  const stagesMs = [Math.round(spanMs * 0.15), Math.round(spanMs * 0.4)] as const;
-  const sureMs = Math.min(1_500, (stagesMs[1] - stagesMs[0]) / 2);
-  const outMs = SURE_FACTOR * sureMs;
-  const hotLifeMs = Math.round((stagesMs[0] * (1 + LINGER) + stagesMs[1]) / 2 + outMs);
-  return { spanMs, stagesMs, sureMs, hotLifeMs };
 }
 
 export interface Crowd {
@@ -64,12 +32,6 @@ export function planShoppers({ seed, users, foreigners }: Crowd, timing: Timing)
 }
 
 const FOREIGN_EVERY = 10;
-
-/** Who waits for an announcement waits so many times as long as it takes to be out for sure. */
-const SURE_FACTOR = 1.1;
-
-/** And then up to this share of the first threshold. */
-const LINGER = 0.2;
 
 const LANGUAGES = [
   { language: 'en', weight: 5 },
@@ -126,128 +88,3 @@ function planShopper(
     acts: story.acts.map((act) => ({ ...act, atMs: Math.round(act.atMs + arrivesMs) })),
   };
 }
-
-/** Somebody's visit in the making: each step goes on where the one before ended. */
-class Story {
-  readonly acts: Act[] = [];
-  readonly #random: SeededRandom;
-  readonly #timing: Timing;
-  readonly #language: Language;
-  readonly #user: string;
-  #atMs = 0;
-  #cart: CartItem[] = [];
-  #orders = 0;
-
-  constructor(random: SeededRandom, timing: Timing, language: Language, user: string) {
-    this.#random = random;
-    this.#timing = timing;
-    this.#language = language;
-    this.#user = user;
-  }
-
-  get endsMs(): number {
-    return this.#atMs;
-  }
-
-  chat(): this {
-    this.#says('hello');
-    this.#pause();
-    for (let questions = this.#random.between(0, 3); questions > 1; questions -= 1) {
-      this.#says('asks');
-      this.#pause();
-    }
-    if (this.#random.chance(0.5)) this.#act({ does: 'views' });
-    return this;
-  }
-
-  add(): this {
-    this.#pause();
-    for (let items = this.#random.between(1, 3); items >= 1; items -= 1) {
-      const product = this.#random.pick(CATALOGUE);
-      this.#cart.push({ ...product, size: this.#random.pick(['S', 'M', 'L']), quantity: 1 });
-    }
-    this.#act({ does: 'cart', cart: [...this.#cart] });
-    if (this.#random.chance(0.6)) {
-      this.#pause();
-      this.#says('adds');
-    }
-    return this;
-  }
-
-  /** Takes one item out, and leaves at least one in. */
-  remove(): this {
-    this.#pause();
-    if (this.#cart.length > 1) this.#cart.shift();
-    this.#act({ does: 'cart', cart: [...this.#cart] });
-    return this;
-  }
-
-  empty(): this {
-    this.#pause();
-    this.#cart = [];
-    this.#act({ does: 'cart', cart: [] });
-    return this;
-  }
-
-  order(): this {
-    this.#pause();
-    this.#cart = [];
-    this.#orders += 1;
-    this.#act({ does: 'orders', orderId: `${this.#user}-${String(this.#orders)}` });
-    this.#pause();
-    this.#says('thanks');
-    return this;
-  }
-
-  optOut(): this {
-    this.#act({ does: 'opts out' });
-    return this;
-  }
-
-  /** Fills a cart and is silent until the first announcement is out. */
-  fill(): this {
-    return this.chat().add().untilAnnounced(0);
-  }
-
-  /** Comes back after the second announcement, and buys what was left and a little more. */
-  fillAndGoOn(): this {
-    return this.chat().add().untilAnnounced(1).comeBack().add().order();
-  }
-
-  comeBack(): this {
-    this.#says('returns');
-    this.#atMs += this.#timing.stagesMs[0] * 0.35;
-    return this;
-  }
-
-  /** Does nothing until the announcement of `stage` is out for sure; the assistant may ask meanwhile: no activity. */
-  untilAnnounced(stage: 0 | 1): this {
-    const { stagesMs, sureMs } = this.#timing;
-    const [firstMs] = stagesMs;
-    if (this.#random.chance(0.4)) {
-      const text = this.#random.pick(PHRASES[this.#language].nudge);
-      this.acts.push({ does: 'replies', text, atMs: this.#atMs + firstMs * 0.7 });
-    }
-    const outMs = stagesMs[stage] + sureMs * SURE_FACTOR;
-    this.#atMs += this.#random.between(outMs, outMs + firstMs * LINGER);
-    return this;
-  }
-
-  #says(situation: Situation): void {
-    const phrases = PHRASES[this.#language];
-    this.#act({ does: 'says', text: this.#random.pick(phrases[situation]) });
-    const text = this.#random.pick(phrases.reply);
-    this.acts.push({ does: 'replies', text, atMs: this.#atMs + this.#timing.stagesMs[0] * 0.04 });
-  }
-
-  #act(act: DistributiveOmit<Act, 'atMs'>): void {
-    this.acts.push({ ...act, atMs: this.#atMs });
-  }
-
-  /** Far below the first threshold: a stall of the machine makes nobody quiet. */
-  #pause(): void {
-    this.#atMs += this.#timing.stagesMs[0] * this.#random.between(0.1, 0.3);
-  }
-}
-
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Terms, compare, expectationOf } from '../../src/demo/expectations.ts';
 import type { Deed } from '../../src/demo/shop.ts';
-import { timingFor } from '../../src/demo/shoppers.ts';
+import { timingFor } from '../../src/demo/timing.ts';
 import { locate, wrongWith } from '../../src/demo/whereabouts.ts';
 import type { Cart } from '../../src/model/cart.ts';
 import type { AnyEvent, CartAbandonedData, RescueCancelledData } from '../../src/model/event.ts';
