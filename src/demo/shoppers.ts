@@ -1,6 +1,7 @@
 import { type Language, NAMES } from './phrases.ts';
 import { SeededRandom } from './random.ts';
 import { type Act, Story } from './story.ts';
+import { TALKS, type Talk } from './talks.ts';
 import type { Timing } from './timing.ts';
 
 /** Somebody who comes to the shop, and all that they are going to do there. */
@@ -12,6 +13,8 @@ export interface Shopper {
   readonly consents: boolean;
   /** Their session is written by a program that knows nothing of Rekindle. */
   readonly foreign: boolean;
+  /** What was said when they were here before. */
+  readonly past: Talk | undefined;
   readonly acts: readonly Act[];
 }
 
@@ -20,18 +23,30 @@ export interface Crowd {
   readonly users: number;
   /** Let another program write a tenth of the sessions. */
   readonly foreigners: boolean;
+  /** Some have been here before, the first of all among them. */
+  readonly pasts?: boolean;
 }
 
 /** Plans what everybody does: the same for the same seed. */
-export function planShoppers({ seed, users, foreigners }: Crowd, timing: Timing): Shopper[] {
+export function planShoppers(
+  { seed, users, foreigners, pasts = false }: Crowd,
+  timing: Timing,
+): Shopper[] {
   const random = new SeededRandom(seed);
   return Array.from({ length: users }, (_none, index) => {
     const foreign = foreigners && index % FOREIGN_EVERY === FOREIGN_EVERY - 1;
-    return planShopper(random, index, foreign, timing);
+    const hasPast = pasts && index % PAST_EVERY === 0;
+    return planShopper(random, index, { foreign, hasPast }, timing);
   });
 }
 
 const FOREIGN_EVERY = 10;
+
+/** Never one of the foreign ones. */
+const PAST_EVERY = 15;
+
+/** Of the whole time; who has been here before comes after it, when the past has sunk and is compacted. */
+const PAST_SINKS_BY = 0.4;
 
 const LANGUAGES = [
   { language: 'en', weight: 5 },
@@ -68,23 +83,34 @@ const STORIES = [
 function planShopper(
   random: SeededRandom,
   index: number,
-  foreign: boolean,
+  { foreign, hasPast }: { readonly foreign: boolean; readonly hasPast: boolean },
   timing: Timing,
 ): Shopper {
   const { language } = random.weighted(LANGUAGES);
   const user = `${random.pick(NAMES)}-${String(index + 1).padStart(3, '0')}`;
   const story = new Story(random, timing, language, user);
-  let plot = random.weighted(STORIES);
-  while ((foreign && !plot.foreign) || ('sinks' in plot && timing.hotLifeMs === undefined))
-    plot = random.weighted(STORIES);
-  plot.tell(story);
-  const arrivesMs = random.between(0, timing.spanMs - story.endsMs);
+  const past = hasPast ? random.pick(TALKS[language]) : undefined;
+  if (past) story.ask(past.question).buyOrLeave();
+  else tellOne(random, foreign, timing, story);
+  const latestMs = timing.spanMs - story.endsMs;
+  const arrivesMs = random.between(
+    past ? Math.min(latestMs, timing.spanMs * PAST_SINKS_BY) : 0,
+    latestMs,
+  );
   return {
     user,
     language,
     channel: random.pick(['whatsapp', 'web', 'instagram']),
     consents: random.chance(0.7),
     foreign,
+    past,
     acts: story.acts.map((act) => ({ ...act, atMs: Math.round(act.atMs + arrivesMs) })),
   };
+}
+
+function tellOne(random: SeededRandom, foreign: boolean, timing: Timing, story: Story): void {
+  let plot = random.weighted(STORIES);
+  while ((foreign && !plot.foreign) || ('sinks' in plot && timing.hotLifeMs === undefined))
+    plot = random.weighted(STORIES);
+  plot.tell(story);
 }

@@ -3,9 +3,13 @@ import { CATALOGUE, type Language, PHRASES, type Situation } from './phrases.ts'
 import type { SeededRandom } from './random.ts';
 import { LINGER, SURE_FACTOR, type Timing } from './timing.ts';
 
-/** One thing that happens in somebody's session, at `atMs` after the start. `replies` is the assistant's doing. */
+/**
+ * One thing that happens in somebody's session, at `atMs` after the start. `replies` is the assistant's doing; with
+ * `recalls` the assistant first asks what is known of the user.
+ */
 export type Act = { readonly atMs: number } & (
-  | { readonly does: 'says' | 'replies'; readonly text: string }
+  | { readonly does: 'says'; readonly text: string; readonly recalls?: true }
+  | { readonly does: 'replies'; readonly text: string }
   | { readonly does: 'cart'; readonly cart: Cart }
   | { readonly does: 'orders'; readonly orderId: string }
   | { readonly does: 'views' | 'opts out' }
@@ -42,6 +46,17 @@ export class Story {
     }
     if (this.#random.chance(0.5)) this.#act({ does: 'views' });
     return this;
+  }
+
+  /** Wants to know something for which one must know the past. */
+  ask(text: string): this {
+    this.#say(text, true);
+    return this;
+  }
+
+  buyOrLeave(): this {
+    this.add();
+    return this.#random.chance(0.5) ? this.order() : this.untilAnnounced(0);
   }
 
   add(): this {
@@ -118,9 +133,12 @@ export class Story {
   }
 
   #says(situation: Situation): void {
-    const phrases = PHRASES[this.#language];
-    this.#act({ does: 'says', text: this.#random.pick(phrases[situation]) });
-    const text = this.#random.pick(phrases.reply);
+    this.#say(this.#random.pick(PHRASES[this.#language][situation]));
+  }
+
+  #say(said: string, recalls = false): void {
+    this.#act({ does: 'says', text: said, ...(recalls && { recalls }) });
+    const text = this.#random.pick(PHRASES[this.#language].reply);
     this.acts.push({ does: 'replies', text, atMs: this.#atMs + this.#timing.stagesMs[0] * 0.04 });
   }
 
