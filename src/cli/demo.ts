@@ -28,14 +28,16 @@ interface Options {
 /** `rekindle demo` */
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('Show a shop of a few hundred people, the daemon and a subscriber for 20 seconds.')
+    .description(
+      'Show a shop of a few hundred people, the daemon and a subscriber for 20 seconds, from quiet carts to recall.',
+    )
     .option('--seconds <n>', 'how long people chat and shop', atLeast(LEAST_SECONDS), 20)
     .option('--users <n>', 'how many people come', positiveInteger, 300)
     .option('--seed <n>', 'the same seed gives the same people', positiveInteger, 1)
     .option('--json', 'print the closing summary as JSON, and nothing else')
     .addHelpText(
       'after',
-      '\nIt starts a Redis of its own, or uses that of REDIS_URL below keys of its own, and leaves nothing behind.',
+      '\nIt starts a Redis of its own, or uses that of REDIS_URL below keys of its own, and leaves nothing behind. Some people have been here days ago; the round that compacts what they said is begun by the demo, for a cron comes too late, and the daemon compacts.',
     )
     .addHelpText('after', '\nExample:\n  rekindle demo --users 500 --json | jq .lateness_ms')
     .action(async (options: Options) => {
@@ -44,10 +46,10 @@ export function demoCommand(): Command {
         const summary = await demo(options, signals.stop);
         if (options.json) printJson(summary);
         else printLines(['', ...summaryLines(summary)]);
-        const { ok, missing, unexpected, misplaced, bereft, problems } = summary.checks;
+        const { ok, missing, unexpected, misplaced, bereft, forgotten, problems } = summary.checks;
         if (ok) return;
         throw new Error(
-          `the demo's check failed: ${missing} events did not come, ${unexpected} came that should not, ${misplaced} messages are not where they belong, ${bereft} people did not find what they had left; ${problems.join('; ')}`,
+          `the demo's check failed: ${missing} events did not come, ${unexpected} came that should not, ${misplaced} messages are not where they belong, ${bereft} people did not find what they had left, of ${forgotten} recall knew no insight; ${problems.join('; ')}`,
         );
       } catch (error) {
         if (signals.came === undefined) throw firstOf(error);

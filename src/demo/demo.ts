@@ -2,13 +2,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Hot, openHot, openWarm } from '../compose.ts';
+import { openCold } from '../compose-cold.ts';
+import { type Hot, openHot, openJobs, openWarm } from '../compose.ts';
 import { loadConfig } from '../config.ts';
 import { openRekindle } from '../index.ts';
+import { silentLogger } from '../runtime/logger.ts';
+import { queueAged } from '../tiers/compactor.ts';
+import { inCold } from './cold-share.ts';
+import { CompactionWatch } from './compaction-watch.ts';
 import { startDaemon } from './daemon-process.ts';
 import type { Display } from './display.ts';
 import { ForeignShop } from './foreign-shop.ts';
 import { Listener } from './listener.ts';
+import { livePast } from './past.ts';
+import { recollect } from './recollection.ts';
 import { planShoppers } from './shoppers.ts';
 import { Shop } from './shop.ts';
 import { SinkWatch } from './sink-watch.ts';
@@ -70,6 +77,33 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const rekindle = await openRekindle({ env });
   closing.defer(() => rekindle.close());
 
+  const warm = await openWarm(config, clock);
+  closing.defer(() => warm.close());
+  const cold = await openCold(config, clock);
+  closing.defer(() => cold.close());
+  const tiers = { records: hot.records, warm, cold };
+  const jobs = await openJobs(config, silentLogger, 'rekindle-demo');
+  closing.defer(() => jobs.stop(AbortSignal.abort()));
+
+  // Nobody can wait for the daemon's cron, which comes once a minute at the most: its round is begun from here, and the
+  // daemon's own compactor works on what it queues.
+  const compacting = new CompactionWatch(tiers, () => queueAged({ warm, clock, jobs }, config));
+  const shop = new Shop(
+    planShoppers({ seed, users, foreigners, pasts: true }, timing),
+    rekindle,
+    foreign,
+    clock,
+    {
+      hotLifeMs,
+      awayMs: hotLifeMs - config.demoteLeadMs,
+      windowMessages: config.windowMessages,
+      resume: (user, at) => rekindle.resume(user, { at }),
+      mayCome: (user) => compacting.isCompacted(user),
+      recall: (user, question, at) => recollect(rekindle, user, question, at),
+    },
+  );
+  await livePast(shop.visits, rekindle, clock.now(), config.windowMessages);
+
   const listener = new Listener(stagesMs);
   const subscription = await rekindle.subscribe({ group: 'demo' });
   const daemon = await startDaemon({ entry, env: { ...inherited(), ...env }, folder, signal });
@@ -77,10 +111,6 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
     // Only where something failed before: nothing of worth is lost.
     await daemon.stop(HURRIED_STOP_MS);
   });
-
-  const warm = await openWarm(config, clock);
-  closing.defer(() => warm.close());
-  const tiers = { records: hot.records, warm };
 
   const failed = new AbortController();
   const given = AbortSignal.any([signal, daemon.died, failed.signal]);
@@ -94,29 +124,28 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
     await subscription.close();
   });
 
-  const shop = new Shop(
-    planShoppers({ seed, users, foreigners }, timing),
-    rekindle,
-    foreign,
-    clock,
-    {
-      hotLifeMs,
-      awayMs: hotLifeMs - config.demoteLeadMs,
-      windowMessages: config.windowMessages,
-      resume: (user, at) => rekindle.resume(user, { at }),
-    },
-  );
   const sinking = new SinkWatch(tiers, hotLifeMs);
-  const watching = sinking
-    .watch(shop, clock, AbortSignal.any([given, over.signal]))
-    .catch((error: unknown) => failed.abort(error));
+  const whileOpen = AbortSignal.any([given, over.signal]);
+  const watching = [
+    sinking.watch(shop, clock, whileOpen),
+    compacting.watch(shop.visits, clock, whileOpen),
+  ].map((one) => one.catch((error: unknown) => failed.abort(error)));
   closing.defer(async () => {
     over.abort();
-    await watching;
+    await Promise.all(watching);
   });
   const startAt = clock.now();
   const endAt = startAt + spanMs;
-  display?.show({ shop, listener, sinking, stagesMs, startAt, endAt, now: () => clock.now() });
+  display?.show({
+    shop,
+    listener,
+    sinking,
+    compacting,
+    stagesMs,
+    startAt,
+    endAt,
+    now: () => clock.now(),
+  });
   await shop.open(startAt, endAt, given);
   await clock.sleep(Math.max(0, endAt - clock.now()), given);
   while (clock.now() < endAt + GRACE_MS && outstanding(shop, listener, terms, endAt) > 0) {
@@ -132,7 +161,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   // Nothing moves any more.
   const found = await whereabouts(tiers, shop.visits);
   const about = { seed, seconds, redis, terms, hotLifeMs, until: endAt };
-  return summarise(shop, listener, { sunk: sinking.sunk.length, found }, about);
+  const compacted = await inCold(cold, shop.visits);
+  return summarise(shop, listener, { sunk: sinking.sunk.length, found, compacted }, about);
 }
 
 function settings(

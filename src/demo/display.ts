@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import { cartValue } from '../model/cart.ts';
 import type { AnyEvent } from '../model/event.ts';
+import type { CompactionWatch } from './compaction-watch.ts';
 import type { Reason } from './expectations.ts';
 import { type Heard, type Listener, percentile } from './listener.ts';
 import type { Shop } from './shop.ts';
@@ -11,7 +12,7 @@ import type { SinkWatch } from './sink-watch.ts';
 const FRAME_MS = 125;
 
 /** Lines of the picture that are no events. */
-const FRAME_LINES = 15;
+const FRAME_LINES = 16;
 const EVENTS_MAX = 12;
 const BAR_WIDTH = 30;
 
@@ -27,6 +28,7 @@ export interface Scene {
   readonly shop: Shop;
   readonly listener: Listener;
   readonly sinking: SinkWatch;
+  readonly compacting: CompactionWatch;
   readonly stagesMs: readonly number[];
   readonly startAt: number;
   readonly endAt: number;
@@ -82,7 +84,7 @@ function styled(line: Line, width: number, stream: NodeJS.WriteStream): string {
 }
 
 function picture(scene: Scene, eventLines: number): Line[] {
-  const { shop, listener, sinking, stagesMs, startAt, endAt } = scene;
+  const { shop, listener, sinking, compacting, stagesMs, startAt, endAt } = scene;
   const now = Math.min(scene.now(), endAt);
   const here = shop.visits.filter(({ deeds }) => deeds.length > 0);
   const lastOf = here.flatMap(({ deeds }) => deeds.at(-1) ?? []);
@@ -110,6 +112,12 @@ function picture(scene: Scene, eventLines: number): Line[] {
       'blue',
       `to warm   ${shop.returns.length} back where they stopped`,
     ),
+    row(
+      'compacted',
+      compacting.compacted.length,
+      'blue',
+      `conversations to cold   ${sum(compacting.compacted.map(({ insights }) => insights))} insights   ${shop.recollections.length} recalled`,
+    ),
     row('ordered', orders, 'green', `${shop.messages} messages so far`),
     [],
     [['  lateness', 'dim'], [`     p50 ${late(0.5)}   p95 ${late(0.95)}   max ${late(1)}`]],
@@ -119,7 +127,7 @@ function picture(scene: Scene, eventLines: number): Line[] {
 }
 
 /** The latest of what was heard and seen; of those who had something in their cart. */
-function happenings({ listener, shop, sinking }: Scene, lines: number): Line[] {
+function happenings({ listener, shop, sinking, compacting }: Scene, lines: number): Line[] {
   const latest = [
     ...listener.heard.slice(-lines).map((heard) => ({ at: heard.at, line: eventLine(heard) })),
     ...sinking.sunk
@@ -129,6 +137,24 @@ function happenings({ listener, shop, sinking }: Scene, lines: number): Line[] {
         at,
         line: happening(user, at, ['sank to warm ', 'blue'], belongings(messages, items)),
       })),
+    ...compacting.compacted.slice(-lines).map(({ user, at, messages, insights }) => ({
+      at,
+      line: happening(
+        user,
+        at,
+        ['compacted     ', 'blue'],
+        `${counted(messages, 'message')} to cold, ${counted(insights, 'insight')} learned`,
+      ),
+    })),
+    ...shop.recollections.slice(-lines).map(({ user, at, recalled }) => ({
+      at,
+      line: happening(
+        user,
+        at,
+        ['recalled      ', 'green'],
+        `${counted(recalled.relevant.length, 'message')} and ${counted(recalled.insights.length, 'insight')} of earlier, in ${recalled.tokens} tokens`,
+      ),
+    })),
     ...shop.returns.slice(-lines).map(({ user, at, from, messages, items }) => ({
       at,
       line: happening(user, at, [`back from ${from} `, 'green'], belongings(messages, items)),

@@ -4,6 +4,7 @@ import type { Cart } from '../model/cart.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ResumedFrom } from '../tiers/promote.ts';
 import type { ForeignShop } from './foreign-shop.ts';
+import type { Recollection } from './recollection.ts';
 import type { Shopper } from './shoppers.ts';
 import type { Act } from './story.ts';
 
@@ -34,7 +35,7 @@ export interface Return {
 export interface Visit {
   readonly shopper: Shopper;
   readonly deeds: Deed[];
-  /** Ids of all messages, in their order; none where another program writes. */
+  /** Ids of all messages, in their order, those of the past first; none where another program writes. */
   readonly said: string[];
 }
 
@@ -46,12 +47,21 @@ export interface Returning {
   readonly awayMs: number;
   readonly windowMessages: number;
   readonly resume: (user: string, at: number) => Promise<ResumedFrom>;
+  /** Whoever has been here before comes when their past has been compacted. */
+  readonly mayCome: (user: string) => boolean;
+  readonly recall: (user: string, question: string, at: number) => Promise<Recollection>;
 }
+
+/** Where nothing is known of a last deed but that it was days ago. */
+const DAYS_AGO: Pick<Deed, 'at' | 'cart'> = { at: -Infinity, cart: [] };
+
+const POLL_MS = 50;
 
 /** The application of the demo: lets people do what they plan, and keeps its own record of it. */
 export class Shop {
   readonly visits: readonly Visit[];
   readonly returns: Return[] = [];
+  readonly recollections: Recollection[] = [];
   messages = 0;
   #activity: Activity;
   #foreign: ForeignShop;
@@ -84,8 +94,10 @@ export class Shop {
   }
 
   async #visit(visit: Visit, startAt: number, untilAt: number, signal: AbortSignal): Promise<void> {
-    for (const act of visit.shopper.acts) {
-      await this.#clock.sleep(Math.max(0, startAt + act.atMs - this.#clock.now()), signal);
+    const { acts } = visit.shopper;
+    const beginsAt = startAt + (await this.#waited(visit, startAt, untilAt, signal));
+    for (const act of acts) {
+      await this.#clock.sleep(Math.max(0, beginsAt + act.atMs - this.#clock.now()), signal);
       if (signal.aborted || this.#clock.now() >= untilAt) return;
       await this.#welcome(visit, act);
       const at = this.#clock.now();
@@ -93,12 +105,31 @@ export class Shop {
         ? this.#foreign.act(visit.shopper, act, at)
         : this.#act(visit, act, at));
       this.#note(visit, act, at);
+      if (act.does === 'says' && act.recalls && this.#returning) {
+        const { user } = visit.shopper;
+        this.recollections.push(await this.#returning.recall(user, act.text, this.#clock.now()));
+      }
     }
+  }
+
+  /** @returns how much later than planned somebody comes, in milliseconds */
+  async #waited(
+    { shopper: { user, past, acts } }: Visit,
+    startAt: number,
+    untilAt: number,
+    signal: AbortSignal,
+  ): Promise<number> {
+    if (!past || !this.#returning) return 0;
+    const plannedAt = startAt + (acts[0]?.atMs ?? 0);
+    await this.#clock.sleep(Math.max(0, plannedAt - this.#clock.now()), signal);
+    while (!this.#returning.mayCome(user) && !signal.aborted && this.#clock.now() < untilAt)
+      await this.#clock.sleep(POLL_MS, signal);
+    return Math.max(0, this.#clock.now() - plannedAt);
   }
 
   /** Whoever is back after a while finds the session as it was left. */
   async #welcome({ shopper, deeds, said }: Visit, act: Act): Promise<void> {
-    const last = deeds.at(-1);
+    const last = deeds.at(-1) ?? (shopper.past && DAYS_AGO);
     if (!last || !this.#returning || shopper.foreign || act.does === 'replies') return;
     const { hotLifeMs, awayMs, windowMessages, resume } = this.#returning;
     const at = this.#clock.now();

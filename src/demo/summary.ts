@@ -1,6 +1,8 @@
 import { type Expected, type Terms, compare, expectationOf } from './expectations.ts';
+import type { ColdHeld } from './cold-share.ts';
 import { type Heard, type Listener, percentile } from './listener.ts';
-import type { Return, Shop, Visit } from './shop.ts';
+import { type Excerpt, excerptOf, hasAllParts } from './recollection.ts';
+import type { Shop, Visit } from './shop.ts';
 import { type Whereabouts, total, wrongWith } from './whereabouts.ts';
 
 /** What the demo tells a program. Durations of `stages` and `seconds` are seconds. */
@@ -32,6 +34,12 @@ export interface DemoSummary {
   readonly resumed: Readonly<Record<string, number>>;
   /** Where the messages are at the end, of all whose messages have ids: those of the library. */
   readonly kept: Whereabouts;
+  /** What cold holds at the end, of those who had been here before. */
+  readonly compacted: ColdHeld;
+  /** Of whom recall was asked when they were back, and of how many it knew something in each of its three parts. */
+  readonly recalled: { readonly users: number; readonly in_all_parts: number };
+  /** What was recalled of one of them; null where nobody was known in all parts. */
+  readonly excerpt: Excerpt | null;
   /** Events that arrived more than once, under the same id. */
   readonly duplicates: number;
   readonly checks: Checks;
@@ -50,6 +58,8 @@ export interface Checks {
   readonly misplaced: number;
   /** Users who came back and did not find what they had left. */
   readonly bereft: number;
+  /** Users who came back after days, and of whom recall knew no insight. */
+  readonly forgotten: number;
   /** What is wrong, at most a few lines of it. */
   readonly problems: readonly string[];
 }
@@ -73,17 +83,20 @@ export interface Given {
 export interface TiersSeen {
   readonly sunk: number;
   readonly found: ReadonlyMap<string, Whereabouts>;
+  readonly compacted: ColdHeld;
 }
 
 export function summarise(
   shop: Shop,
   listener: Listener,
-  { sunk, found }: TiersSeen,
+  { sunk, found, compacted }: TiersSeen,
   given: Given,
 ): DemoSummary {
   const came = shop.visits.filter(({ deeds }) => deeds.length > 0);
   const deeds = came.flatMap((visit) => visit.deeds);
   const { latenessMs, announced, cancelled } = listener;
+  const { recollections } = shop;
+  const whole = recollections.filter(hasAllParts);
   return {
     seed: given.seed,
     seconds: given.seconds,
@@ -108,26 +121,30 @@ export function summarise(
       [...Map.groupBy(shop.returns, ({ from }) => from)].map(([from, all]) => [from, all.length]),
     ),
     kept: total([...found.values()]),
+    compacted,
+    recalled: { users: recollections.length, in_all_parts: whole.length },
+    excerpt: whole[0] ? excerptOf(whole[0]) : null,
     duplicates: listener.duplicates,
-    checks: checked(
-      check(shop.visits, listener.heard, given.terms, given.until),
-      shop.returns,
-      found,
-    ),
+    checks: checked(check(shop.visits, listener.heard, given.terms, given.until), shop, found),
   };
 }
 
 /** What was heard, and what the tiers hold. */
 function checked(
   heard: HeardChecks,
-  returns: readonly Return[],
+  { visits, returns, recollections }: Pick<Shop, 'visits' | 'returns' | 'recollections'>,
   found: ReadonlyMap<string, Whereabouts>,
 ): Checks {
   const bereft = returns.filter(({ problem }) => problem !== undefined);
+  const forgotten = recollections.filter(({ recalled }) => recalled.insights.length === 0);
   const { lost, repeated, unknown } = total([...found.values()]);
   const problems = [
     ...heard.problems,
     ...bereft.map(({ user, problem = '' }) => `${user} ${problem}`),
+    ...(recollections.length === 0 && visits.some(({ shopper }) => shopper.past)
+      ? ['nobody could be recalled: what had been said days ago was not compacted in time']
+      : []),
+    ...forgotten.map(({ user }) => `${user} came back, and recall knew no insight`),
     ...[...found].flatMap(([user, one]) => {
       const wrong = wrongWith(one);
       return wrong === undefined ? [] : [`${user}: ${wrong}`];
@@ -138,11 +155,12 @@ function checked(
     ok: problems.length === 0,
     misplaced: lost + repeated + unknown,
     bereft: bereft.length,
+    forgotten: forgotten.length,
     problems: problems.slice(0, PROBLEMS_SHOWN),
   };
 }
 
-type HeardChecks = Omit<Checks, 'misplaced' | 'bereft'>;
+type HeardChecks = Omit<Checks, 'misplaced' | 'bereft' | 'forgotten'>;
 
 /** How many of the events that must come by `until` have not been heard yet. */
 export function outstanding(shop: Shop, listener: Listener, terms: Terms, until: number): number {

@@ -1,10 +1,13 @@
 /**
  * Where is all that was said? The application's own record against what the tiers hold, message by message: each must be
- * in hot or in warm, or in both while its session lives, and once in either.
+ * in hot or in warm, or in both while its session lives, and once in either; what was compacted, once in a transcript of
+ * cold, and in warm no longer.
  */
 import { parseSegment } from '../model/conversation.ts';
+import type { ColdStore } from '../ports/cold.ts';
 import type { SessionRecords } from '../ports/records.ts';
 import type { WarmStore } from '../ports/warm.ts';
+import { coldShare } from './cold-share.ts';
 import type { Visit } from './shop.ts';
 
 /** What the tiers hold of what one user, or all of them, said and were told. */
@@ -12,31 +15,40 @@ export interface Whereabouts {
   readonly said: number;
   readonly hot: number;
   readonly warm: number;
+  /** In hot and in warm. */
   readonly both: number;
-  /** In neither. */
+  readonly cold: number;
+  /** In none. */
   readonly lost: number;
-  /** More than once in one tier. */
+  /** More than once in one tier, or in warm and in cold. */
   readonly repeated: number;
   /** In a tier, though nobody said it. */
   readonly unknown: number;
 }
 
-/** @param said the ids of what was said; `hot` and `warm`: those that each tier holds */
+/** @param said the ids of what was said; `hot`, `warm` and `cold`: those that each tier holds */
 export function locate(
   said: readonly string[],
   hot: readonly string[],
   warm: readonly string[],
+  cold: readonly string[] = [],
 ): Whereabouts {
-  const [inHot, inWarm, known] = [new Set(hot), new Set(warm), new Set(said)];
+  const [inHot, inWarm, inCold] = [new Set(hot), new Set(warm), new Set(cold)];
   const count = (wanted: (id: string) => boolean): number => said.filter(wanted).length;
   return {
     said: said.length,
-    hot: count((id) => inHot.has(id) && !inWarm.has(id)),
+    hot: count((id) => inHot.has(id) && !inWarm.has(id) && !inCold.has(id)),
     warm: count((id) => inWarm.has(id) && !inHot.has(id)),
     both: count((id) => inHot.has(id) && inWarm.has(id)),
-    lost: count((id) => !inHot.has(id) && !inWarm.has(id)),
-    repeated: hot.length - inHot.size + (warm.length - inWarm.size),
-    unknown: inHot.union(inWarm).difference(known).size,
+    cold: count((id) => inCold.has(id)),
+    lost: count((id) => !inHot.has(id) && !inWarm.has(id) && !inCold.has(id)),
+    repeated:
+      hot.length -
+      inHot.size +
+      (warm.length - inWarm.size) +
+      (cold.length - inCold.size) +
+      inWarm.intersection(inCold).size,
+    unknown: inHot.union(inWarm).union(inCold).difference(new Set(said)).size,
   };
 }
 
@@ -49,7 +61,7 @@ export function wrongWith({ lost, repeated, unknown }: Whereabouts): string | un
 
 /** Adds up. */
 export function total(each: readonly Whereabouts[]): Whereabouts {
-  const sum = { said: 0, hot: 0, warm: 0, both: 0, lost: 0, repeated: 0, unknown: 0 };
+  const sum = { said: 0, hot: 0, warm: 0, both: 0, cold: 0, lost: 0, repeated: 0, unknown: 0 };
   for (const one of each) {
     for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += one[name];
   }
@@ -59,9 +71,10 @@ export function total(each: readonly Whereabouts[]): Whereabouts {
 export interface Tiers {
   readonly records: SessionRecords;
   readonly warm: WarmStore;
+  readonly cold: ColdStore;
 }
 
-/** Asks both tiers about everybody whose messages have ids; when nothing moves any more. */
+/** Asks the tiers about everybody whose messages have ids; when nothing moves any more. */
 export async function whereabouts(
   tiers: Tiers,
   visits: readonly Visit[],
@@ -70,18 +83,25 @@ export async function whereabouts(
   for (const { shopper, said } of visits) {
     if (shopper.foreign) continue;
     const { user } = shopper;
-    found.set(user, locate(said, await hotIds(tiers, user), await warmIds(tiers, user)));
+    const [hot, warm, cold] = await Promise.all([
+      hotIds(tiers, user),
+      warmIds(tiers, user),
+      coldShare(tiers.cold, user),
+    ]);
+    found.set(user, locate(said, hot, warm, cold.messages));
   }
   return found;
 }
 
-async function hotIds({ records }: Tiers, user: string): Promise<string[]> {
+/** Of all messages of a user that hot holds. */
+export async function hotIds({ records }: Pick<Tiers, 'records'>, user: string): Promise<string[]> {
   const { overflow, window, nextFrom } = await records.snapshot(user);
   if (nextFrom !== undefined) throw new Error(`${user} has said more than the demo can count`);
   return [...overflow, ...window].map(({ message, raw }) => message.id ?? raw);
 }
 
-async function warmIds({ warm }: Tiers, user: string): Promise<string[]> {
+/** Of all messages of a user that warm holds. */
+export async function warmIds({ warm }: Pick<Tiers, 'warm'>, user: string): Promise<string[]> {
   const ids: string[] = [];
   let cursor: string | undefined;
   do {

@@ -10,6 +10,9 @@ import { type MarkedProcess, markedProcesses } from '../support/marked-processes
 import { testRedis } from '../support/redis-server.ts';
 
 const ENTRY = 'src/cli/main.ts';
+/** Keys of those whose sessions lie there before the daemon runs. */
+const HAS_A_PAST = /-0(?:01|16|31)(?::|$)/;
+
 const CROWD = ['--seconds', '6', '--users', '40', '--json'];
 
 interface Summary {
@@ -23,7 +26,12 @@ interface Summary {
   readonly lateness_ms: { readonly p50: number; readonly p95: number; readonly max: number };
   readonly sank: number;
   readonly resumed: Readonly<Record<string, number>>;
-  readonly kept: Readonly<Record<'said' | 'hot' | 'warm' | 'both', number>>;
+  readonly kept: Readonly<Record<'said' | 'hot' | 'warm' | 'both' | 'cold', number>>;
+  readonly compacted: Readonly<Record<'users' | 'conversations' | 'messages' | 'insights', number>>;
+  readonly recalled: { readonly users: number; readonly in_all_parts: number };
+  readonly excerpt: Readonly<
+    Record<'immediate' | 'relevant' | 'insights', { tokens: number; lines: string[] }>
+  > & { readonly question: string; readonly tokens: number };
   readonly duplicates: number;
   readonly seconds: number;
   readonly checks: { readonly ok: boolean; readonly announcements_expected: number };
@@ -42,22 +50,32 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('the demo announces what its people call for, loses no message, says so as JSON, and leaves nothing behind', async () => {
+test('the demo announces what its people call for, loses no message, recalls who is back after days, says so as JSON, and leaves nothing behind', async () => {
   const { code, stdout, stderr } = await ended(startDemo());
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const summary = JSON.parse(stdout) as Summary;
   expect(summary).toMatchObject({ seconds: 6, sessions: 40, foreign_sessions: 4, duplicates: 0 });
   expect(summary.checks).toMatchObject({ ok: true, missing: 0, unexpected: 0, problems: [] });
-  expect(summary.checks).toMatchObject({ misplaced: 0, bereft: 0 });
+  expect(summary.checks).toMatchObject({ misplaced: 0, bereft: 0, forgotten: 0 });
   expect(summary.checks.announcements_expected).toBeGreaterThan(0);
   expect(summary.announced).toBeGreaterThanOrEqual(summary.checks.announcements_expected);
   expect(Object.keys(summary.announced_by_stage)).toEqual(['0', '1']);
   expect(summary.cancelled['resumed']).toBeGreaterThan(0);
   expect(summary.sank).toBeGreaterThan(0);
   expect(summary.resumed['warm']).toBeGreaterThan(0);
-  const { said, hot, warm, both } = summary.kept;
+  const { said, hot, warm, both, cold } = summary.kept;
   expect(warm).toBeGreaterThan(0);
-  expect(hot + warm + both).toBe(said);
+  expect(hot + warm + both + cold).toBe(said);
+  const { compacted, recalled, excerpt } = summary;
+  expect(compacted).toMatchObject({ users: 3, conversations: 3, messages: cold });
+  expect(compacted.insights).toBeGreaterThanOrEqual(3);
+  expect(recalled.users).toBeGreaterThan(0);
+  expect(recalled.in_all_parts).toBe(recalled.users);
+  const { immediate, relevant, insights, question, tokens } = excerpt;
+  expect(immediate.tokens + relevant.tokens + insights.tokens).toBe(tokens);
+  expect(immediate.lines.at(-1)).toBe(`> user: ${question}`);
+  expect(relevant.lines[0]).toMatch(/^> (user|assistant): /);
+  expect(insights.lines[0]).toMatch(/^> (preference|mistake|pattern|lesson|fact): /);
   const { p50, p95, max } = summary.lateness_ms;
   expect(p50).toBeGreaterThanOrEqual(0);
   expect(p95).toBeLessThanOrEqual(max);
@@ -110,7 +128,10 @@ describe('with REDIS_URL', () => {
   async function somebodyCame(): Promise<void> {
     const client = redis.client();
     await vi.waitFor(
-      async () => expect(await client.keys('rekindle-demo-*:session:*')).not.toEqual([]),
+      async () => {
+        const sessions = await client.keys('rekindle-demo-*:session:*');
+        expect(sessions.filter((key) => !HAS_A_PAST.test(key))).not.toEqual([]);
+      },
       { timeout: 20_000, interval: 50 },
     );
   }

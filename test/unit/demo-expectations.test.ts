@@ -105,6 +105,15 @@ describe('where the messages are', () => {
     expect(wrongWith(locate([], [], []))).toBeUndefined();
   });
 
+  test('what was compacted stands in cold, and in warm no longer', () => {
+    const found = locate(said, ['3'], ['2', '3'], ['1']);
+    expect(found).toMatchObject({ said: 3, hot: 0, warm: 1, both: 1, cold: 1 });
+    expect(wrongWith(found)).toBeUndefined();
+    expect(wrongWith(locate(said, [], ['1', '2', '3'], ['1']))).toBe('messages repeated: 1');
+    expect(wrongWith(locate(said, [], ['2', '3'], ['1', '1']))).toBe('messages repeated: 1');
+    expect(wrongWith(locate(said, [], ['2', '3'], ['1', '4']))).toBe('messages unknown: 1');
+  });
+
   test.each([
     ['lost: 1', ['2'], ['1']],
     ['repeated: 1', ['2', '3', '3'], ['1']],
