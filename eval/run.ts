@@ -5,12 +5,12 @@ import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { UsageError, errorMessage } from '../src/model/errors.ts';
 import { remembered } from '../src/recall/remembered.ts';
 import { EXIT, runMain } from '../src/runtime/main.ts';
+import { DIALOGSUM } from './dialogsum-file.ts';
 import { locomoRows } from './locomo.ts';
 import type { Row } from './row.ts';
 import { summaryRows } from './summaries.ts';
 
 const LOCOMO = '../shared/data/locomo/locomo_dev5.json';
-const DIALOGSUM = '../shared/data/dialogues/dialogsum_dev.jsonl';
 
 const USAGE = `Measures what recall finds, and what summaries keep, beside what simple methods do with the same conversations.
 

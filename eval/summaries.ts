@@ -2,11 +2,10 @@
  * Our extractive summaries beside two that everybody can make, scored against summaries by people: the first three turns
  * of a dialogue, and its longest three. All three have the same budget of tokens; what is over it is cut at a word.
  */
-import { readFileSync } from 'node:fs';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
-import { z } from 'zod';
 import { cutToTokens, digest } from '../src/adapters/summarizer/extractive/digest.ts';
 import type { Turn } from '../src/adapters/summarizer/extractive/sentences.ts';
+import { type Dialogue, readDialogsum } from './dialogsum-file.ts';
 import { type Rouge, rouge } from './rouge.ts';
 import type { Row } from './row.ts';
 
@@ -21,13 +20,6 @@ const TURNS = 3;
 const METRICS = ['rouge1', 'rouge2', 'rougeL'] as const;
 const METRIC_NAMES = { rouge1: 'ROUGE-1', rouge2: 'ROUGE-2', rougeL: 'ROUGE-L' } as const;
 
-const dialogueSchema = z.looseObject({ dialogue: z.string(), summary: z.string() });
-
-interface Dialogue {
-  readonly turns: readonly Turn[];
-  readonly summary: string;
-}
-
 type Method = (turns: readonly Turn[], budgetTokens: number) => string;
 
 const ours: Method = (turns, budgetTokens) => digest(turns, { budgetTokens, countTokens });
@@ -39,11 +31,11 @@ const BASELINES: Readonly<Record<string, Method>> = {
 
 /**
  * Mean F1 over all dialogues, for each budget (`k`, tokens), metric and baseline.
- * @param file JSON lines with `dialogue` (a turn a line, `speaker: text`) and `summary`
+ * @param file in the form of DialogSum
  * @throws if the file cannot be read, or a line is no dialogue
  */
 export async function summaryRows(file: string): Promise<Row[]> {
-  const dialogues = readDialogues(file);
+  const dialogues = readDialogsum(file);
   return BUDGETS.flatMap((k) => {
     const own = meanOf(dialogues, ours, k);
     return Object.entries(BASELINES).flatMap(([baselineName, method]) => {
@@ -62,34 +54,6 @@ export async function summaryRows(file: string): Promise<Row[]> {
 /** To a tenth, as the other rows are told. */
 function percent(share: number): number {
   return Math.round(share * 1_000) / 10;
-}
-
-function readDialogues(file: string): Dialogue[] {
-  const lines = readFileSync(file, 'utf8').split('\n');
-  const dialogues = lines.flatMap((line, index) => {
-    if (line.trim() === '') return [];
-    try {
-      const { dialogue, summary } = dialogueSchema.parse(JSON.parse(line));
-      return [{ turns: turnsOf(dialogue), summary }];
-    } catch (cause) {
-      throw new Error(`${file}, line ${index + 1}: no dialogue with a summary`, { cause });
-    }
-  });
-  if (dialogues.length === 0) throw new Error(`${file}: no dialogues`);
-  return dialogues;
-}
-
-/** A line without a speaker goes on with the turn before. */
-function turnsOf(dialogue: string): Turn[] {
-  const turns: Turn[] = [];
-  for (const line of dialogue.split('\n')) {
-    const [, speaker, text = ''] = /^\s*([^:]{1,40}):\s*(.*)$/.exec(line) ?? [];
-    const last = turns.at(-1);
-    if (speaker !== undefined) turns.push({ speaker, text });
-    else if (last) turns[turns.length - 1] = { ...last, text: `${last.text} ${line.trim()}` };
-    else turns.push({ speaker: '', text: line.trim() });
-  }
-  return turns;
 }
 
 /** By characters, in the order of the dialogue; of two that are as long, the first. */
