@@ -35,8 +35,12 @@ export interface Series {
   readonly of?: string;
   /** Numbers that show how its figures grow; undefined: it is not measured for that. */
   readonly growth?: readonly number[];
+  /** From so many on a run takes minutes, and one does for five of the smaller; a million by default. */
+  readonly many?: number;
   /** Takes minutes: measured only when it is asked for. */
   readonly apart: boolean;
+  /** Why it cannot be measured here, in words; undefined: it can. Asked before anything is measured. */
+  readonly lacks?: () => string | undefined;
   /** @returns a figure for each name */
   readonly measure: (bench: Bench) => Promise<ReadonlyMap<string, Sample>>;
 }

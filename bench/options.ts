@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { DIALOGSUM } from '../eval/dialogsum-file.ts';
 import { UsageError, errorMessage } from '../src/model/errors.ts';
 
 export interface Options {
@@ -11,6 +12,8 @@ export interface Options {
   readonly only: readonly string[];
   readonly sessions: number | undefined;
   readonly runs: number;
+  /** File of dialogues to compact. */
+  readonly dialogsum: string | undefined;
 }
 
 /** No figure depends on a single run. */
@@ -22,9 +25,11 @@ npm run bench -- [options]
   --only NAME     only figures with NAME in their name; may be given more than once
   --all           also those that take minutes
   --runs N        measure each side N times, ${RUNS} by default
-  --sessions N    watched sessions, or entries of others in the warm tier; 100000 by default
-  --growth        with 10,000, 100,000 and 1,000,000 watched sessions, one column each; the warm tier
-                  with 100,000 and 1,000,000 entries of others
+  --sessions N    so many sessions, or of what else a figure counts; each has a number of its own by default
+  --growth        with numbers that show how figures grow, one column each
+  --dialogsum FILE
+                  dialogues to compact, in the form of DialogSum;
+                  ${DIALOGSUM} by default
   --json          print {machine, date, rows}; see bench/report.ts
   --readme        keep the result in bench/last.json and show it in README.md
   --help
@@ -35,12 +40,13 @@ Example:
 
 /** Reads the flags. @throws UsageError for what cannot be understood, or does not go together */
 export function parseOptions(args: readonly string[]): Options {
-  const { only, sessions, runs, ...flags } = parse(args);
+  const { only, sessions, runs, dialogsum, ...flags } = parse(args);
   const options = {
     ...flags,
     only: only.map((part) => part.toLowerCase()),
     sessions: sessions === undefined ? undefined : positive('--sessions', sessions),
     runs: positive('--runs', runs),
+    dialogsum,
   };
   const { growth, readme, all } = options;
   if (growth && options.sessions !== undefined) throw clash('--growth', '--sessions');
@@ -64,6 +70,7 @@ function parse(args: readonly string[]) {
         only: { type: 'string', multiple: true, default: [] },
         sessions: { type: 'string' },
         runs: { type: 'string', default: String(RUNS) },
+        dialogsum: { type: 'string' },
       },
     }).values;
   } catch (error) {

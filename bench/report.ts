@@ -27,6 +27,8 @@ export interface Report {
   /** Day of the measurement, YYYY-MM-DD. */
   readonly date: string;
   readonly rows: readonly Row[];
+  /** What was asked for and could not be measured here, each with its reason. */
+  readonly leftOut?: readonly string[] | undefined;
 }
 
 const ROW: z.ZodType<Row> = z
@@ -50,6 +52,7 @@ const REPORT: z.ZodType<Report> = z.object({
   machine: z.string().min(1),
   date: z.iso.date(),
   rows: z.array(ROW).min(1),
+  leftOut: z.array(z.string().min(1)).optional(),
 });
 
 /** Reads what `npm run bench -- --json` prints. @throws what is wrong with it, in words */

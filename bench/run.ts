@@ -1,12 +1,14 @@
 /** `npm run bench`: see USAGE in options.ts. */
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
+import { DIALOGSUM } from '../eval/dialogsum-file.ts';
 import { UsageError, errorMessage } from '../src/model/errors.ts';
 import { EXIT, runMain } from '../src/runtime/main.ts';
 import { type Figure, type Series, measureFigures, measureSeries } from './harness.ts';
 import { machine, today } from './machine.ts';
 import { type Options, USAGE, parseOptions } from './options.ts';
 import type { Report, Row } from './report.ts';
+import { compactionOf } from './rows/compaction.ts';
 import { drain } from './rows/drain.ts';
 import { lateness, latenessOfExpiry } from './rows/lateness.ts';
 import { memory } from './rows/memory.ts';
@@ -25,7 +27,10 @@ const FIGURES: readonly Figure[] = [
   recordActivityRaw,
   memory,
 ];
-const SERIES: readonly Series[] = [tiers, warm, recall, million];
+
+function seriesOf({ dialogsum = DIALOGSUM }: Pick<Options, 'dialogsum'>): readonly Series[] {
+  return [tiers, compactionOf(dialogsum), warm, recall, million];
+}
 
 const SESSIONS = 100_000;
 const GROWTH = [10_000, 100_000, 1_000_000];
@@ -40,8 +45,16 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(`${USAGE}\nFigures:\n${names()}`);
     return EXIT.done;
   }
-  const { rows, refused } = await measureAll(options);
-  const report: Report = { machine: machine(), date: today(), rows };
+  const { dialogsum } = options;
+  if (dialogsum !== undefined && !existsSync(dialogsum))
+    throw new UsageError(`${dialogsum} is not there: --dialogsum names a file`);
+  const { rows, leftOut, refused } = await measureAll(options);
+  const report: Report = {
+    machine: machine(),
+    date: today(),
+    rows,
+    ...(leftOut.length > 0 && { leftOut }),
+  };
   if (options.json) process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
   else {
     const lines = options.growth ? growthLines(report) : reportLines(report);
@@ -55,11 +68,20 @@ async function main(args: readonly string[]): Promise<number> {
   return EXIT.done;
 }
 
-async function measureAll(options: Options): Promise<{ rows: Row[]; refused: boolean }> {
+async function measureAll(
+  options: Options,
+): Promise<{ rows: Row[]; leftOut: string[]; refused: boolean }> {
   const figures = FIGURES.filter(({ name }) => isWanted(options, name));
-  const series = SERIES.filter((one) => seriesWanted(options, one));
-  if (figures.length + series.length === 0)
+  const wanted = seriesOf(options).filter((one) => seriesWanted(options, one));
+  const lacking = wanted.map((one) => ({ one, lacks: one.lacks?.() }));
+  const series = lacking.flatMap(({ one, lacks }) => (lacks === undefined ? one : []));
+  const leftOut = lacking.flatMap(({ one: { name }, lacks }) =>
+    lacks === undefined ? [] : `${name}: ${lacks}`,
+  );
+  if (figures.length + wanted.length === 0)
     throw new UsageError(`no figure has that in its name; there are:\n${names()}`);
+  // Nothing is left to measure.
+  if (figures.length + series.length === 0) throw new UsageError(leftOut.join('\n'));
   const rows: Row[] = [];
   let refused = false;
   const attempt = async (name: string, measure: () => Promise<Row[]>): Promise<void> => {
@@ -84,15 +106,15 @@ async function measureAll(options: Options): Promise<{ rows: Row[]; refused: boo
   for (const one of series) {
     const own = options.growth ? (one.growth ?? []) : [options.sessions ?? one.sessions];
     for (const sessions of own)
-      await attempt(one.name, () => measureSeries(one, termsFor(sessions, options)));
+      await attempt(one.name, () => measureSeries(one, termsFor(sessions, options, one.many)));
   }
-  return { rows, refused };
+  return { rows, leftOut, refused };
 }
 
-function termsFor(sessions: number, { runs }: Options) {
+function termsFor(sessions: number, { runs }: Options, many = MANY_SESSIONS) {
   return {
     sessions,
-    runs: sessions >= MANY_SESSIONS ? Math.ceil(runs / RUNS_PER_LONG_RUN) : runs,
+    runs: sessions >= many ? Math.ceil(runs / RUNS_PER_LONG_RUN) : runs,
     onSample: (text: string) => {
       if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
     },
@@ -113,7 +135,7 @@ function seriesWanted(options: Options, { name, apart, figures, growth }: Series
 }
 
 function names(): string {
-  const series = SERIES.map(({ name, apart, figures }) => {
+  const series = seriesOf({ dialogsum: undefined }).map(({ name, apart, figures }) => {
     const parts = figures.map((figure) => `\n    ${figure.name}`).join('');
     return `${name}${apart ? ', with --all or --only' : ''}:${parts}`;
   });

@@ -1,18 +1,20 @@
 /** The report for a person: lines for a terminal, a table for Markdown. */
 import type { Report, Row } from './report.ts';
 
-export function reportLines({ machine, date, rows }: Report): string[] {
+export function reportLines({ machine, date, rows, leftOut = [] }: Report): string[] {
   return [
     `${machine}, ${date}, medians`,
     ...rows.map((row) => `${verdict(row)}  ${row.name}: ${figures(row)}${aim(row)}${note(row)}`),
+    ...leftOut.map((what) => `none  ${what}`),
   ];
 }
 
 /** One line per figure, one column per number of sessions; a table for each thing that is counted in their place. */
-export function growthLines({ machine, date, rows }: Report): string[] {
+export function growthLines({ machine, date, rows, leftOut = [] }: Report): string[] {
   return [
     `${machine}, ${date}: ours, peer, ratio`,
     ...[...Map.groupBy(rows, counted)].flatMap(([what, some]) => growthTable(what, some)),
+    ...leftOut.map((what) => `none  ${what}`),
   ];
 }
 
@@ -38,7 +40,7 @@ function growthTable(what: string, rows: readonly Row[]): string[] {
   );
 }
 
-export function markdownTable({ machine, date, rows }: Report): string {
+export function markdownTable({ machine, date, rows, leftOut = [] }: Report): string {
   const head = ['what', 'ours', 'peer', 'ratio', 'target', 'met'];
   const cells = rows.map((row) => {
     const { name, unit, ours, peer, ratio, target, met, sessions } = row;
@@ -54,7 +56,9 @@ export function markdownTable({ machine, date, rows }: Report): string {
   const table = [head, head.map(() => '---'), ...cells].map(
     (line) => `| ${line.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`,
   );
-  return [`${machine}, ${date}:`, '', ...table].join('\n');
+  const missing =
+    leftOut.length > 0 ? ['', ...leftOut.map((what) => `Not measured: ${what}.`)] : [];
+  return [`${machine}, ${date}:`, '', ...table, ...missing].join('\n');
 }
 
 function verdict({ met }: Row): string {

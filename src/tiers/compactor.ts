@@ -104,7 +104,11 @@ export function createCompactor(
 
 /** Queues every user with conversations that may be ripe. @returns how many */
 export async function queueAged(
-  { warm, clock, jobs }: Pick<CompactorPorts, 'warm' | 'clock' | 'jobs'>,
+  {
+    warm,
+    clock,
+    jobs,
+  }: Pick<CompactorPorts, 'warm' | 'clock'> & { readonly jobs: Pick<Jobs, 'add'> },
   { warmAgeMs }: Pick<CompactorSettings, 'warmAgeMs'>,
   signal?: AbortSignal,
 ): Promise<number> {

@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
-import { resolve } from 'node:path';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import {
   type Figure,
   type Sample,
@@ -46,6 +48,59 @@ test('the warm tier is measured beside bare SQL, in as many entries as asked for
     expect(row.peer).toBeGreaterThan(0);
     expect(row.note).toContain('owner with 60 entries');
   }
+});
+
+describe('what is there to compact', () => {
+  const dialogue = [
+    '#Person1#: Hi! I wear size M. Do you have the blue shirt?',
+    '#Person2#: We have it in M and in L, and it is twenty euros.',
+    '#Person1#: Great, I like blue. I take it in M.',
+  ].join('\n');
+  const folder = mkdtempSync(join(tmpdir(), 'rekindle-bench-'));
+  const dialogues = join(folder, 'dialogues.jsonl');
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test('is measured beside bare files, as often as asked for', async () => {
+    writeFileSync(dialogues, JSON.stringify({ dialogue, summary: 'A shirt is bought.' }));
+    const terms = ['--dialogsum', dialogues, '--sessions', '7', '--runs', '1', '--json'];
+    const { stdout, stderr } = await run(process.execPath, [RUN, '--only', 'compaction', ...terms]);
+    expect(stderr).toBe('');
+    const { rows, leftOut } = parseReport(stdout);
+    expect(leftOut).toBeUndefined();
+    expect(rows.map(({ name, unit }) => [name, unit])).toEqual([
+      ['compaction, JSON of messages', 'MB/s'],
+      ['compaction, conversations', '1/s'],
+      ['compaction, compression ratio', 'x'],
+    ]);
+    for (const row of rows) {
+      expect(row).toMatchObject({ sessions: 7, of: 'conversations', runs: 1 });
+      expect(row.ours).toBeGreaterThan(0);
+      expect(row.peer).toBeGreaterThan(0);
+      expect(row.note).toContain('in 3.0 messages');
+    }
+  });
+
+  test('is wrong usage if it is named and not there', async () => {
+    const args = [RUN, '--only', 'compaction', '--dialogsum', join(folder, 'none')];
+    await expect(run(process.execPath, args)).rejects.toMatchObject({ code: 2, stdout: '' });
+  });
+
+  test('is left out where it is not there, with the reason', async () => {
+    // The default lies beside the project, and nothing beside this folder.
+    const cwd = join(folder, 'inner');
+    mkdirSync(cwd);
+    const only = ['--only', 'compaction', '--only', 'memory per'];
+    const args = [RUN, ...only, '--sessions', '10', '--runs', '1', '--json'];
+    const { stdout } = await run(process.execPath, args, { cwd });
+    const { rows, leftOut } = parseReport(stdout);
+    expect(rows).toMatchObject([{ name: 'Redis memory per watched session' }]);
+    expect(leftOut).toEqual([expect.stringMatching(/^compaction: .* is not there: name a file/)]);
+    const alone = run(process.execPath, [RUN, '--only', 'compaction'], { cwd });
+    await expect(alone).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('is not there') as string,
+    });
+  });
 });
 
 test('one figure of the warm tier can be asked for', async () => {

@@ -92,6 +92,14 @@ test('what counts other things than sessions has a table of its own, and says so
   expect(parseReport(JSON.stringify({ ...report, rows: [entries] })).rows).toEqual([entries]);
 });
 
+test('what was left out stands in every form, with its reason', () => {
+  const some = { ...report, leftOut: ['compaction: no file'] };
+  expect(reportLines(some).at(-1)).toBe('none  compaction: no file');
+  expect(growthLines(some).at(-1)).toBe('none  compaction: no file');
+  expect(markdownTable(some)).toMatch(/\n\nNot measured: compaction: no file\.$/);
+  expect(parseReport(JSON.stringify(some))).toEqual(some);
+});
+
 test('the table for the README names machine and date, and breaks at no bar', () => {
   const rows = [{ ...row, name: 'this | that' }, told];
   expect(markdownTable({ ...report, rows }).split('\n')).toEqual([
