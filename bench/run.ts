@@ -10,6 +10,7 @@ import { type Options, USAGE, parseOptions } from './options.ts';
 import type { Report, Row } from './report.ts';
 import { compactionOf } from './rows/compaction.ts';
 import { drain } from './rows/drain.ts';
+import { hotRecall } from './rows/hot-recall.ts';
 import { lateness, latenessOfExpiry } from './rows/lateness.ts';
 import { memory } from './rows/memory.ts';
 import { million } from './rows/million.ts';
@@ -29,7 +30,7 @@ const FIGURES: readonly Figure[] = [
 ];
 
 function seriesOf({ dialogsum = DIALOGSUM }: Pick<Options, 'dialogsum'>): readonly Series[] {
-  return [tiers, compactionOf(dialogsum), warm, recall, million];
+  return [tiers, compactionOf(dialogsum), warm, hotRecall, recall, million];
 }
 
 const SESSIONS = 100_000;
