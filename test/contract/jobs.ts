@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { HOUR_MS } from '../../src/model/duration.ts';
 import type { Jobs } from '../../src/ports/jobs.ts';
 
 /** How a suite gets at one adapter of the jobs port, and makes time pass for it. */
@@ -27,18 +28,25 @@ export function jobsContract(name: string, harness: () => JobsHarness): void {
       await Promise.all(created.splice(0).map((one) => one.stop(AbortSignal.abort())));
     });
 
-    test('a schedule has its first turn at once and one every period from then on', async () => {
+    test('a schedule has its first turn at once, however long its period', async () => {
+      const { until, now } = harness();
+      const turns: number[] = [];
+      const one = jobs();
+      one.register({ name: 'sweep', everyMs: HOUR_MS }, async () => void turns.push(now()));
+      const startedAt = now();
+      await one.start();
+      await until(() => turns.length > 0);
+      expect(turns[0]! - startedAt).toBeLessThan(HOUR_MS);
+    });
+
+    test('a schedule has one turn every period, and no more', async () => {
       const { everyMs, until, now } = harness();
       const turns: number[] = [];
       const one = jobs();
       one.register({ name: 'sweep', everyMs }, async () => void turns.push(now()));
-      const startedAt = now();
       await one.start();
       await until(() => turns.length === 4);
-      expect(turns[0]! - startedAt).toBeLessThan(everyMs);
-      const tookMs = turns[3]! - turns[0]!;
-      expect(tookMs).toBeGreaterThanOrEqual(2 * everyMs);
-      expect(tookMs).toBeLessThan(5 * everyMs);
+      expect(turns[3]! - turns[0]!).toBeGreaterThanOrEqual(2 * everyMs);
     });
 
     test('a schedule by cron has its turns at the instants that it names, and none before', async () => {

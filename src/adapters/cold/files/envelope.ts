@@ -13,13 +13,21 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { gunzip, zstdCompress, zstdDecompress } from 'node:zlib';
+import {
+  gunzip,
+  zstdCompress,
+  zstdCompressSync,
+  zstdDecompress,
+  zstdDecompressSync,
+} from 'node:zlib';
 import { COLD_TEXT_MAX_BYTES } from '../../../model/cold-object.ts';
 import { DamagedObjectError, errorMessage } from '../../../model/errors.ts';
 
 /** The line is shorter by far. */
 const LINE_MAX_BYTES = 4_096;
 const CONTENT_MAX_BYTES = COLD_TEXT_MAX_BYTES + LINE_MAX_BYTES;
+
+const LIMITS = { maxOutputLength: CONTENT_MAX_BYTES };
 
 /** What cannot be compressed grows a little. */
 export const FILE_MAX_BYTES = CONTENT_MAX_BYTES + CONTENT_MAX_BYTES / 64;
@@ -33,13 +41,20 @@ const GZIP = Buffer.from([0x1f, 0x8b]);
 const PLAIN = Buffer.from('{"rekindle":');
 const NEWLINE = 0x0a;
 
-const compress = promisify(zstdCompress);
-const unzstd = promisify(zstdDecompress);
+/**
+ * Usual objects are compressed here and now: a thread would take six times the CPU time for one of 2 KB, and four times to
+ * read it.
+ */
+const SMALL_BYTES = 64 * 1_024;
+
+const compressElsewhere = promisify(zstdCompress);
+const decompressElsewhere = promisify(zstdDecompress);
 const ungzip = promisify(gunzip);
 
 /** @param object which one: its path in the store, without the ending */
 export async function pack(object: string, text: string): Promise<Buffer> {
-  return compress(await plain(object, Buffer.from(text)));
+  const content = await plain(object, Buffer.from(text));
+  return content.length <= SMALL_BYTES ? zstdCompressSync(content) : compressElsewhere(content);
 }
 
 /**
@@ -87,13 +102,23 @@ async function lineOf(object: string, text: Buffer): Promise<Buffer> {
   return Buffer.from(`${JSON.stringify(line)}\n`);
 }
 
+/** A small file may hold a large text: then its reading is begun anew, on a thread. */
+async function unzstd(bytes: Buffer): Promise<Buffer> {
+  try {
+    if (bytes.length <= SMALL_BYTES)
+      return zstdDecompressSync(bytes, { maxOutputLength: SMALL_BYTES });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return decompressElsewhere(bytes, LIMITS);
+}
+
 async function decoded(file: string, bytes: Buffer): Promise<Buffer> {
   if (bytes.length === 0) throw damaged(file, 'it is empty');
   if (bytes.length > FILE_MAX_BYTES) throw damaged(file, 'it is larger than any object');
-  const limits = { maxOutputLength: CONTENT_MAX_BYTES };
   try {
-    if (startsWith(bytes, ZSTD)) return await unzstd(bytes, limits);
-    if (startsWith(bytes, GZIP)) return await ungzip(bytes, limits);
+    if (startsWith(bytes, ZSTD)) return await unzstd(bytes);
+    if (startsWith(bytes, GZIP)) return await ungzip(bytes, LIMITS);
   } catch (error) {
     throw damaged(file, `it cannot be decompressed (${errorMessage(error)})`, error);
   }
