@@ -16,9 +16,12 @@ import type { RecallRequest, Recalled } from './recall/recalled.ts';
 import type { ErasureReport } from './tiers/erase.ts';
 import type { ResumedFrom } from './tiers/promote.ts';
 import type { At } from './abandonment/activity.ts';
+import type { RekindleEvent } from './model/event.ts';
+import { type Wanted, isStillWanted } from './abandonment/wanted.ts';
 
 export type { At, Order, SessionDetails } from './abandonment/activity.ts';
 export { Activity } from './abandonment/activity.ts';
+export type { UnwantedReason, Wanted } from './abandonment/wanted.ts';
 export type { Cart, CartItem } from './model/cart.ts';
 export {
   BusUnavailableError,
@@ -93,6 +96,19 @@ export class Rekindle extends Activity {
     this.#bus ??= openBus(this.#config);
     const bus = await this.#bus;
     return bus.subscribe(options);
+  }
+
+  /**
+   * Does this announcement still hold? Much may have happened since it was made: ask right before you act on it. One round
+   * trip; decided as a look would decide now, by the daemon's settings, which this process must have as well.
+   * @throws Error when Redis is away: then nobody knows
+   */
+  async isStillWanted({ data }: RekindleEvent<'cart.abandoned'>): Promise<Wanted> {
+    const { user, session_id: session } = data;
+    const { sessions, ledgers, clock } = this.#hot;
+    const { names } = sessions;
+    const ref = names.several && session !== null ? names.refOf({ user, session }) : user;
+    return isStillWanted(ref, data, { ledgers, clock }, this.#config);
   }
 
   /**

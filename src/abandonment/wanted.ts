@@ -1,0 +1,67 @@
+/**
+ * Does what was announced still hold? Asked at the last moment before somebody acts on it, for much may have happened
+ * since: what a look would find now is decided here as it decides, and nothing is written.
+ */
+import type { CartAbandonedData, RescueCancelledData } from '../model/event.ts';
+import { isoInstant } from '../model/instant.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { LedgerStore, Reading } from '../ports/ledger.ts';
+import type { PolicySettings } from './decision.ts';
+import { decide } from './policy.ts';
+
+/**
+ * Why it does not: as its cancellation says; or `overtaken` by a later announcement, `expired` by its `valid_until`, or
+ * `unknown`: the user was erased, or there is nothing that could be understood.
+ */
+export type UnwantedReason = RescueCancelledData['reason'] | 'overtaken' | 'expired' | 'unknown';
+
+/** Whether an announcement still holds, and if not, why. */
+export type Wanted =
+  | { readonly wanted: true }
+  | { readonly wanted: false; readonly reason: UnwantedReason };
+
+type Announcement = Pick<CartAbandonedData, 'episode' | 'stage' | 'valid_until'>;
+
+/**
+ * Asks in one round trip.
+ * @param ref of the session that was announced, see `SessionNames`
+ */
+export async function isStillWanted(
+  ref: string,
+  announcement: Announcement,
+  { ledgers, clock }: { readonly ledgers: Pick<LedgerStore, 'read'>; readonly clock: Clock },
+  settings: PolicySettings,
+): Promise<Wanted> {
+  const now = clock.now();
+  const [reading] = await ledgers.read([ref], now);
+  const reason = reading ? unwanted(announcement, reading, settings, now) : 'unknown';
+  return reason === undefined ? { wanted: true } : { wanted: false, reason };
+}
+
+/** Why what was announced does not hold any more; undefined: it does. */
+function unwanted(
+  { episode, stage, valid_until }: Announcement,
+  reading: Reading,
+  settings: PolicySettings,
+  now: number,
+): UnwantedReason | undefined {
+  if (now >= Date.parse(valid_until)) return 'expired';
+  if (!reading.ledger) return 'unknown';
+  const {
+    ledger = reading.ledger,
+    events,
+    problem,
+  } = decide(reading, reading.ledger, settings, now);
+  if (problem) return 'unknown';
+  for (const event of events)
+    if (event.type === 'cart.rescue_cancelled' && isoInstant(event.episode) === episode)
+      return event.reason;
+  const { episode: open, lastEpisode = NaN, closed } = ledger;
+  if (open && isoInstant(open.openedAt) === episode) {
+    if (open.outstanding?.n === stage) return undefined;
+    // What ends more than an announcement closes its episode.
+    return open.outstanding ? 'overtaken' : 'resumed';
+  }
+  if (open || !closed || isoInstant(lastEpisode) !== episode) return 'overtaken';
+  return closed.why === 'cooled_down' ? 'expired' : closed.why;
+}
