@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   compact: async () => (await import('./compact.ts')).compactCommand(),
   erase: async () => (await import('./erase.ts')).eraseCommand(),
   quarantine: async () => (await import('./quarantine.ts')).quarantineCommand(),
+  deadletters: async () => (await import('./deadletters.ts')).deadlettersCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
   config: async () => (await import('./config.ts')).configCommand(),
 };

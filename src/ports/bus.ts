@@ -27,8 +27,17 @@ export interface Bus {
    */
   subscribe(options: SubscribeOptions): Promise<Subscription>;
 
-  /** Dead letters of a group, oldest first. */
-  deadLetters(group: string, limit: number): Promise<DeadLetter[]>;
+  /** Dead letters of a group, oldest first. @param from the id of the first one */
+  deadLetters(group: string, limit: number, from?: string): Promise<DeadLetter[]>;
+
+  /**
+   * Gives a group its dead letters again, as if nobody had tried them: those of `ids`, or all.
+   * @returns how many
+   */
+  replay(group: string, ids?: readonly string[]): Promise<number>;
+
+  /** Removes dead letters. @returns how many of them there were */
+  drop(group: string, ids: readonly string[]): Promise<number>;
 
   /** How far each group is behind. */
   groups(): Promise<readonly GroupState[]>;

@@ -333,6 +333,41 @@ export function busContract(name: string, broker: () => BusUnderTest): void {
         expect(new Set(letters.map(({ id }) => id)).size).toBe(2);
       });
 
+      it('are given to their group again, and to no other, as if nobody had tried them', async () => {
+        const member = await join({ maxDeliveries: 1 });
+        const other = await join({ group: 'other' });
+        await bus.publish(abandonedEvents(3));
+        for (const delivery of await receiveAll(member, 3)) await delivery.deadLetter('why not');
+        await settle(await receiveAll(other, 3));
+        const [, second] = await bus.deadLetters('rescue', 10);
+        expect(await bus.deadLetters('rescue', 1, second!.id)).toEqual([second]);
+        expect(await bus.replay('rescue', [second!.id, second!.id, 'nobody'])).toBe(1);
+        expect(await bus.deadLetters('rescue', 10)).toHaveLength(2);
+        const [again] = await receiveAll(member, 1);
+        expect(again).toMatchObject({ event: second!.event, attempt: 1 });
+        await again!.deadLetter('still not');
+        expect(await bus.replay('rescue')).toBe(3);
+        expect(await bus.deadLetters('rescue', 10)).toEqual([]);
+        expect(await bus.replay('rescue')).toBe(0);
+        const deliveries = await receiveAll(member, 3);
+        expect(new Set(idsOf(deliveries))).toEqual(new Set(abandonedEvents(3).map(({ id }) => id)));
+        await settle(deliveries);
+        expect(await other.receive(10, QUIET_MS)).toEqual([]);
+        expect(await behind(bus, 'rescue')).toBe(0);
+      });
+
+      it('are gone once they were dropped', async () => {
+        const member = await join();
+        await bus.publish(abandonedEvents(2));
+        for (const delivery of await receiveAll(member, 2)) await delivery.deadLetter('why not');
+        const [first, second] = await bus.deadLetters('rescue', 10);
+        expect(await bus.drop('rescue', [first!.id, 'nobody'])).toBe(1);
+        expect(await bus.drop('rescue', [first!.id])).toBe(0);
+        expect(await bus.deadLetters('rescue', 10)).toEqual([second]);
+        expect(await bus.replay('rescue', [first!.id])).toBe(0);
+        expect(await member.receive(10, QUIET_MS)).toEqual([]);
+      });
+
       it('take what is no event, and the rest goes on', async (context) => {
         const putJunk = offered(context, broker(), 'putJunk');
         const member = await join();

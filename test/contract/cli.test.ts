@@ -27,6 +27,7 @@ const COMMANDS = [
   'demote',
   'erase',
   'quarantine',
+  'deadletters',
   'doctor',
   'config',
 ];
@@ -49,6 +50,8 @@ describe('rekindle', () => {
     ['an impossible user to erase', ['erase', 'x'.repeat(513)]],
     ['reconcile without --once', ['reconcile']],
     ['demote without --once', ['demote']],
+    ['a dead letter that nobody can have', ['deadletters', 'drop', 'events:rescue']],
+    ['dead letters of no queue', ['deadletters', 'replay', 'jobs:nothing:ann']],
     ['a file that is not there', ['backtest', '--events', 'nowhere.csv', '--idle', '10m']],
   ])('%s is wrong usage: 2, and says so on the standard error alone', (_what, args) => {
     const { status, stdout, stderr } = run(args);

@@ -2,16 +2,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openHot, openWarm } from '../../src/compose.ts';
+import { Announcer } from '../../src/abandonment/announce.ts';
+import { Looker } from '../../src/abandonment/look.ts';
+import { lookSettings, openHot, openWarm } from '../../src/compose.ts';
 import { loadConfig } from '../../src/config.ts';
 import { type Rekindle, openRekindle } from '../../src/index.ts';
 import { DEMOTION } from '../../src/abandonment/demotion.ts';
 import { ofSession, parseSegment } from '../../src/model/conversation.ts';
 import { HOUR_MS, MINUTE_MS } from '../../src/model/duration.ts';
 import { UsageError, UserErasedError } from '../../src/model/errors.ts';
+import type { AnyEvent } from '../../src/model/event.ts';
 import { VirtualJobs } from '../../src/adapters/jobs/virtual/virtual-jobs.ts';
 import { Demoter } from '../../src/tiers/demote.ts';
 import { erase } from '../../src/tiers/erase.ts';
+import { FakeBus } from '../support/fake-bus.ts';
 import { START } from '../support/look-world.ts';
 import { testRedis } from '../support/redis-server.ts';
 import { HOT_TTL_MS, TierWorld } from '../support/tier-world.ts';
@@ -262,6 +266,27 @@ describe('the library', () => {
     await hot.close();
   };
 
+  /** As the watcher would look. @returns what was announced */
+  const looked = async (): Promise<readonly AnyEvent[]> => {
+    const config = loadConfig({ ...env, REDIS_URL: redis.url, REKINDLE_DATA_DIR: dataDir });
+    const hot = await openHot(config);
+    const bus = new FakeBus();
+    const announcer = new Announcer(bus, hot.ledgers, hot.clock, () => undefined);
+    const ports = { ...hot, jobs: { add: async () => undefined } };
+    const fault = (_user: string, error: unknown): never => {
+      throw error;
+    };
+    await new Looker(
+      ports,
+      announcer,
+      lookSettings(config, hot),
+      () => undefined,
+      fault,
+    ).lookOnce();
+    await hot.close();
+    return bus.heard;
+  };
+
   test('brings back the latest session of a user, or the one that is named', async () => {
     for (const session of [ANN_1, ANN_2]) await rekindle.updateCart(session, [SHIRT]);
     await rekindle.recordActivity(ANN_2, { at: Date.now() + MINUTE_MS });
@@ -273,6 +298,21 @@ describe('the library', () => {
     expect(await rekindle.resume(ANN_1)).toBe('warm');
     expect(await rekindle.resume('bob')).toBe('nothing');
     await expect(rekindle.resume('')).rejects.toThrow(UsageError);
+  });
+
+  test('tells which of two announcements still holds, by its session', async () => {
+    const at = Date.now() - HOUR_MS;
+    for (const session of [ANN_1, ANN_2]) await rekindle.updateCart(session, [SHIRT], { at });
+    const announced = (await looked()).filter((event) => event.type === 'cart.abandoned');
+    await rekindle.recordActivity(ANN_1);
+    const answers = announced.map(async (event) => [
+      event.data.session_id,
+      await rekindle.isStillWanted(event),
+    ]);
+    expect(Object.fromEntries(await Promise.all(answers))).toEqual({
+      s1: { wanted: false, reason: 'resumed' },
+      s2: { wanted: true },
+    });
   });
 
   test('erases a user with all sessions, and takes no session alone', async () => {

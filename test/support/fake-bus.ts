@@ -42,6 +42,14 @@ export class FakeBus implements Bus {
     return [];
   }
 
+  async replay(): Promise<number> {
+    return 0;
+  }
+
+  async drop(): Promise<number> {
+    return 0;
+  }
+
   async groups(): Promise<[]> {
     return [];
   }

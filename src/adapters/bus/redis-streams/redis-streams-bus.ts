@@ -14,8 +14,7 @@ import type {
 } from '../../../ports/bus.ts';
 import { BusConnection, callerSettings, readerSettings } from './connection.ts';
 import type { ConnectionSettings } from './connection.ts';
-import { decodeEvent, fieldOf } from './entry.ts';
-import type { RawEntry } from './entry.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { GroupMember } from './group-member.ts';
 import { groupKeys, streamKey } from './keys.ts';
 import { LuaScript } from './lua-script.ts';
@@ -168,10 +167,21 @@ export class RedisStreamsBus implements Bus {
     return subscription;
   }
 
-  async deadLetters(group: string, limit: number): Promise<DeadLetter[]> {
-    const { dead } = groupKeys(this.#stream, group);
-    const entries = await this.#connection.call('XRANGE', [dead, '-', '+', 'COUNT', limit]);
-    return (entries as RawEntry[]).map(([id, fields]) => toDeadLetter(id, fields ?? []));
+  deadLetters(group: string, limit: number, from?: string): Promise<DeadLetter[]> {
+    return this.#deadLettersOf(group).list(limit, from);
+  }
+
+  replay(group: string, ids?: readonly string[]): Promise<number> {
+    const letters = this.#deadLettersOf(group);
+    return ids ? letters.replay(ids) : letters.replayAll();
+  }
+
+  drop(group: string, ids: readonly string[]): Promise<number> {
+    return this.#deadLettersOf(group).drop(ids);
+  }
+
+  #deadLettersOf(group: string): DeadLetters {
+    return new DeadLetters(this.#connection, groupKeys(this.#stream, group));
   }
 
   async groups(): Promise<readonly GroupState[]> {
@@ -213,16 +223,4 @@ function* batches(events: readonly AnyEvent[]): Generator<string[]> {
     characters += json.length;
   }
   if (batch.length > 0) yield batch;
-}
-
-function toDeadLetter(id: string, fields: readonly string[]): DeadLetter {
-  const body = fieldOf(fields, 'event') ?? '';
-  return {
-    id,
-    event: decodeEvent(body),
-    body,
-    reason: fieldOf(fields, 'reason') ?? '',
-    attempts: Number(fieldOf(fields, 'attempts') ?? 0),
-    at: Number(id.slice(0, id.indexOf('-'))),
-  };
 }
