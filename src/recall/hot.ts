@@ -2,6 +2,7 @@
 import { type Cart, parseCart } from '../model/cart.ts';
 import type { Said } from '../model/said.ts';
 import type { Recent } from '../ports/records.ts';
+import { Lately } from '../runtime/lately.ts';
 import type { Piece, Taken } from './budget.ts';
 import { cartText, headingOf, stateText, turnText } from './context.ts';
 import { messageOf, turnPieces } from './pieces.ts';
@@ -60,14 +61,23 @@ function hotTurn(one: Said): Turn {
   return worded;
 }
 
-function cartPieces(text: string | undefined, dropped: Dropped[]): Piece<HotThing>[] {
+/** Of as many users some hundred KB; a cart is understood and worded once, too, which takes 14 us. */
+const CARTS_MAX = 1_000;
+const carts = new Lately<readonly Piece<HotThing>[] | { readonly detail: string }>(CARTS_MAX);
+
+function cartPieces(text: string | undefined, dropped: Dropped[]): readonly Piece<HotThing>[] {
+  if (text === undefined) return [];
+  const pieces = carts.of(text, understoodCart);
+  if (!('detail' in pieces)) return pieces;
+  dropped.push({ tier: 'hot', reason: 'unreadable', id: 'cart', detail: pieces.detail });
+  return [];
+}
+
+function understoodCart(text: string): readonly Piece<HotThing>[] | { readonly detail: string } {
   const parsed = parseCart(text);
-  if ('problem' in parsed) {
-    const { detail } = parsed.problem;
-    dropped.push({ tier: 'hot', reason: 'unreadable', id: 'cart', detail });
-    return [];
-  }
-  const { items: cart } = parsed;
+  if ('problem' in parsed) return { detail: parsed.problem.detail };
+  // Whoever is given it is given the same again.
+  const cart = parsed.items.map((item) => Object.freeze(item));
   if (cart.length === 0) return [];
   return [{ of: { id: 'cart', cart }, text: cartText(cart), headings: HEADING }];
 }
