@@ -49,7 +49,10 @@ export function hotPieces(recent: Recent, dropped: Dropped[]): Piece<HotThing>[]
   ];
 }
 
-/** A message that is recalled again is understood, and worded, as before: of the usual ten that takes 8 us. */
+/**
+ * A message that is recalled again is understood, and worded, as before: a recall of ten takes 16 us beside its round trip,
+ * and else 26.
+ */
 const TURNS = new WeakMap<Said, Turn>();
 
 function hotTurn(one: Said): Turn {

@@ -10,8 +10,8 @@ interface Posting {
 }
 
 /**
- * Looks through the texts once for the terms that are asked for together: of a long history hardly any of them is ever asked
- * for, and to index all took 9 of the 11 tenths that a recall took.
+ * Looks through the texts once for the terms that are asked for together: of a long history hardly any of them ever is, and
+ * where all were indexed a ranking of 3,000 turns took 59 ms of CPU instead of 13.
  */
 export class TermIndex {
   readonly #texts: readonly (readonly string[])[];

@@ -60,7 +60,7 @@ export class RecentReader {
 
   /**
    * Redis takes 7 us for these, and 45 for a script of the same, which hashes every text that enters Lua; a transaction
-   * takes the client a third longer. Where the network splits them, others may write in between: so the window before
+   * takes the client half as long again. Where the network splits them, others may write in between: so the window before
    * what it pushes out, and last whether all of it was erased. Then nothing is missed.
    */
   async #ask(user: string, names: readonly string[]): Promise<Replies> {
