@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type KillPoint, STRUCK_DOWN } from './kill-points.ts';
 
@@ -9,6 +11,8 @@ const main = fileURLToPath(new URL('doomed-watcher.ts', import.meta.url));
 const compileCache = fileURLToPath(
   new URL('../../node_modules/.cache/doomed-watcher', import.meta.url),
 );
+
+const LOOK_EVERY_MS = 2;
 
 export interface WatcherOptions {
   /** By their environment names. */
@@ -81,9 +85,22 @@ export class WatcherProcess {
     return this.said('"running"');
   }
 
-  /** Waits until it was struck down at its kill point. */
+  /** Waits until it was struck down at its kill point: it says so just before, and may lose the processor in between. */
   async struckDown(): Promise<void> {
     await this.said(STRUCK_DOWN);
+    while (!this.#isDown()) await sleep(LOOK_EVERY_MS);
+  }
+
+  #isDown(): boolean {
+    const { pid, exitCode, signalCode } = this.#child;
+    if (exitCode !== null || signalCode !== null) return true;
+    try {
+      // proc(5): the state stands behind the name, which is in brackets.
+      const [, state = '?'] = /.*\) (\S)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+      return 'TZX'.includes(state);
+    } catch {
+      return true;
+    }
   }
 
   /** @returns the signal that killed it, or its exit code */
