@@ -35,7 +35,7 @@ async function main(args: readonly string[]): Promise<number> {
     named !== undefined && Object.hasOwn(COMMANDS, named) ? [named] : Object.keys(COMMANDS);
   for (const name of wanted) {
     const load = COMMANDS[name];
-    if (load) program.addCommand((await load()).exitOverride());
+    if (load) program.addCommand(throwing(await load()));
   }
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -45,6 +45,12 @@ async function main(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrongUsage;
     throw error;
   }
+}
+
+/** Lets a command, and those below it, throw where it would end the process: wrong usage has an exit code of ours. */
+function throwing(command: Command): Command {
+  command.commands.forEach(throwing);
+  return command.exitOverride();
 }
 
 function version(): string {

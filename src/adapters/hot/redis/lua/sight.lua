@@ -20,8 +20,8 @@ local call, pcall = redis.call, redis.pcall
 local function digestOf(oversized, optedOutAt, values, session)
   local last_activity, cart, order, consent, marks = unpack(values, 1, 5)
   local some = last_activity or cart or order or consent or marks
-  return oversized .. '\0' .. (optedOutAt or '\1') .. '\0' .. (last_activity or '\1') .. '\0' .. (cart or '\1')
-    .. '\0' .. (order or '\1') .. '\0' .. (consent or '\1') .. '\0' .. (marks or '\1')
+  return oversized .. '\0' .. (optedOutAt or MISSING) .. '\0' .. (last_activity or MISSING) .. '\0' .. (cart or MISSING)
+    .. '\0' .. (order or MISSING) .. '\0' .. (consent or MISSING) .. '\0' .. (marks or MISSING)
     .. '\0' .. (some and '' or call('EXISTS', session))
 end
 
