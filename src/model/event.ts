@@ -54,18 +54,76 @@ export interface RescueCancelledData {
   readonly announcement_id: string;
 }
 
+/** Instants are ISO 8601 in UTC. */
+export interface CartTouchedData {
+  readonly user: string;
+  /** Where one user has several sessions: which it is. */
+  readonly session_id?: string;
+  readonly episode: string;
+  readonly stage: number;
+  /** `id` of the `cart.abandoned` that was acted on. */
+  readonly announcement_id: string;
+  /** The channel it was sent on, such as `whatsapp` or `email`. */
+  readonly channel: string;
+  /** The sender's own id of the message; with the channel it tells touches of one stage apart. */
+  readonly message_id: string;
+  /** When it was sent. */
+  readonly at: string;
+}
+
+/** What brought an order: a rescue message's own link or an answer to it, a message shortly before, or neither. */
+export type RecoveryClass = 'direct' | 'assisted' | 'organic';
+
+/** Instants are ISO 8601 in UTC. */
+export interface CartRecoveredData {
+  readonly user: string;
+  /** Where one user has several sessions: which it is. */
+  readonly session_id?: string;
+  readonly episode: string;
+  /** The stage it is owed to; where it is owed to none, the latest that was announced. */
+  readonly stage: number;
+  /** `id` of that stage's `cart.abandoned`. */
+  readonly announcement_id: string;
+  readonly class: RecoveryClass;
+  readonly ordered_at: string;
+  readonly order_id: string | null;
+  /** Of the order, where it says so; else of the cart as last announced. */
+  readonly value: number;
+  /** The rescue message it is owed to; null for an organic one, and where a direct one left no note of it. */
+  readonly touch: Pick<CartTouchedData, 'stage' | 'channel' | 'message_id' | 'at'> | null;
+}
+
+/** Instants are ISO 8601 in UTC. */
+export interface UserErasedData {
+  readonly user: string;
+  /** What happened up to this instant is erased, and is to be erased wherever it was copied to. */
+  readonly erased_at: string;
+}
+
 /** Every type of event and its data. */
 export interface EventData {
   /** A cart went quiet: the n-th stage of its episode is due. */
   readonly 'cart.abandoned': CartAbandonedData;
   /** What was announced no longer holds: the user is back, ordered, emptied the cart, opted out, or is gone. */
   readonly 'cart.rescue_cancelled': RescueCancelledData;
+  /** A rescue message was sent. */
+  readonly 'cart.touched': CartTouchedData;
+  /** The user ordered after an announcement of that cart, whatever became of it meanwhile. */
+  readonly 'cart.recovered': CartRecoveredData;
+  /** A user was erased with all sessions. */
+  readonly 'user.erased': UserErasedData;
 }
 
 /** Name of a type of event. */
 export type EventType = keyof EventData;
 
-export const EVENT_TYPES: readonly EventType[] = ['cart.abandoned', 'cart.rescue_cancelled'];
+export const EVENT_TYPES: readonly EventType[] = [
+  'cart.abandoned',
+  'cart.rescue_cancelled',
+  'cart.touched',
+  'cart.recovered',
+  'user.erased',
+];
 
 /** A CloudEvents 1.0 event in its JSON form, as it is put on the bus. */
 export interface RekindleEvent<T extends EventType = EventType> {
@@ -90,6 +148,9 @@ export interface RekindleEvent<T extends EventType = EventType> {
 
 /** An event of any type. */
 export type AnyEvent = { [T in EventType]: RekindleEvent<T> }[EventType];
+
+/** An event of one stage of an episode. */
+export type CartEvent = Exclude<AnyEvent, { readonly type: 'user.erased' }>;
 
 /** Puts what every event says around `data`. */
 export function envelope<T extends EventType>(
@@ -121,7 +182,7 @@ const EVENT_NAMESPACE = Buffer.from('5b0a6f526d3e4c0f9a530d6f1e8e2b74', 'hex');
 
 /** The id of what happened to one stage of an episode: the same whoever says it, however often. */
 export function stageEventId(
-  type: EventType,
+  type: Exclude<EventType, 'cart.touched' | 'user.erased'>,
   prefix: string,
   user: string,
   episode: number,
@@ -130,6 +191,23 @@ export function stageEventId(
 ): string {
   const key = [type, prefix, user, episode, stage];
   return uuidV5(JSON.stringify(session === undefined ? key : [...key, session]));
+}
+
+/** The id of one rescue message's `cart.touched`. */
+export function touchEventId(
+  prefix: string,
+  { user, session = null }: { readonly user: string; readonly session?: string | null | undefined },
+  episode: number,
+  touch: { readonly stage: number; readonly channel: string; readonly message_id: string },
+): string {
+  const { stage, channel, message_id } = touch;
+  const key = ['cart.touched', prefix, user, session, episode, stage, channel, message_id];
+  return uuidV5(JSON.stringify(key));
+}
+
+/** The id of a `user.erased`. */
+export function erasureEventId(prefix: string, user: string, erasedAt: number): string {
+  return uuidV5(JSON.stringify(['user.erased', prefix, user, erasedAt]));
 }
 
 /** RFC 9562, 5.5. By hand, for the library's way over arrays of numbers took 10 % of a drain's client time. */
