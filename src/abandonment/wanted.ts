@@ -2,11 +2,13 @@
  * Does what was announced still hold? Asked at the last moment before somebody acts on it, for much may have happened
  * since: what a look would find now is decided here as it decides, and nothing is written.
  */
-import type { CartAbandonedData, RescueCancelledData } from '../model/event.ts';
+import type { CartAbandonedData, Contact, RescueCancelledData } from '../model/event.ts';
 import { isoInstant } from '../model/instant.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LedgerStore, Reading } from '../ports/ledger.ts';
+import { type ContactSettings, contactFor } from './contact.ts';
 import type { PolicySettings } from './decision.ts';
+import { readFacts } from './facts.ts';
 import { decide } from './policy.ts';
 
 /**
@@ -15,9 +17,9 @@ import { decide } from './policy.ts';
  */
 export type UnwantedReason = RescueCancelledData['reason'] | 'overtaken' | 'expired' | 'unknown';
 
-/** Whether an announcement still holds, and if not, why. */
+/** Whether an announcement still holds: may the user be contacted now, or why does it not? */
 export type Wanted =
-  | { readonly wanted: true }
+  | { readonly wanted: true; readonly contact: Contact }
   | { readonly wanted: false; readonly reason: UnwantedReason };
 
 type Announcement = Pick<CartAbandonedData, 'episode' | 'stage' | 'valid_until'>;
@@ -30,13 +32,18 @@ export async function isStillWanted(
   ref: string,
   announcement: Announcement,
   { ledgers, clock }: { readonly ledgers: Pick<LedgerStore, 'read'>; readonly clock: Clock },
-  settings: PolicySettings,
+  settings: WantedSettings,
 ): Promise<Wanted> {
   const now = clock.now();
   const [reading] = await ledgers.read([ref], now);
   const reason = reading ? unwanted(announcement, reading, settings, now) : 'unknown';
-  return reason === undefined ? { wanted: true } : { wanted: false, reason };
+  if (reason !== undefined || !reading) return { wanted: false, reason: reason ?? 'unknown' };
+  const read = readFacts(reading, reading.ledger?.snapshot, now);
+  if ('problem' in read) return { wanted: false, reason: 'unknown' };
+  return { wanted: true, contact: contactFor(read.facts, settings, now) };
 }
+
+export type WantedSettings = PolicySettings & ContactSettings;
 
 /** Why what was announced does not hold any more; undefined: it does. */
 function unwanted(

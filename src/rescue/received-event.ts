@@ -13,12 +13,6 @@ export interface InHand {
    */
   readonly signal: AbortSignal;
   /**
-   * Does it still hold, and may the user be contacted now? One round trip; ask right before you send. Of other types than
-   * `cart.abandoned` always `{ wanted: true }`.
-   * @throws Error when the hot tier is away: then nobody knows
-   */
-  isStillWanted(): Promise<Wanted>;
-  /**
    * Holds it until then, durably, and calls the handler again; it does not count as an attempt. Takes effect when the
    * handler returns.
    * @param at Unix milliseconds, or an ISO 8601 text such as `contact.not_before`
@@ -26,9 +20,18 @@ export interface InHand {
   deferUntil(at: number | string): void;
 }
 
+/** What may be asked of an announcement in hand. */
+export interface StillWanted {
+  /**
+   * Does it still hold, and may the user be contacted now? One round trip; ask right before you send.
+   * @throws Error when the hot tier is away: then nobody knows
+   */
+  isStillWanted(): Promise<Wanted>;
+}
+
 /** An event as a handler receives it. Its own properties are those of the CloudEvent, and nothing else. */
 export type ReceivedEvent<T extends EventType = EventType> = {
-  [K in T]: RekindleEvent<K> & InHand;
+  [K in T]: RekindleEvent<K> & InHand & (K extends 'cart.abandoned' ? StillWanted : unknown);
 }[T];
 
 /** Acts on one event. Returning is success, whatever is returned; throwing asks for another attempt. */
