@@ -1,7 +1,7 @@
 /** Puts together what is done to the tiers of one user at a time: resume and erase. */
 import { DEMOTION } from './abandonment/demotion.ts';
 import { openCold } from './compose-cold.ts';
-import { type Hot, openJobs, openWarm } from './compose.ts';
+import { type Hot, openBus, openJobs, openWarm } from './compose.ts';
 import type { Config } from './config.ts';
 import type { SessionRef } from './model/session-names.ts';
 import type { ColdStore } from './ports/cold.ts';
@@ -52,15 +52,15 @@ export async function openTiers(
     resume: (ref, at) => promoter.resume(ref, at),
     latestOf: (user) => promoter.latestOf(user),
     erase: async (user) => {
-      // Only here: whoever never erases has no connection to the queues.
+      // Only here: whoever never erases has no connection to queues and bus.
+      await using needed = new AsyncDisposableStack();
       const jobs = await openJobs(config, log);
-      try {
-        const { tombstoneTtlMs } = config;
-        const settings = { tombstoneTtlMs, queues: [DEMOTION, COMPACTION] };
-        return await erase(user, { ...ports, cold: await openColdOnce(), jobs }, settings);
-      } finally {
-        await jobs.stop(AbortSignal.abort());
-      }
+      needed.defer(() => jobs.stop(AbortSignal.abort()));
+      const bus = await openBus(config, log);
+      needed.defer(() => bus.close());
+      const { tombstoneTtlMs, prefix } = config;
+      const settings = { tombstoneTtlMs, prefix, queues: [DEMOTION, COMPACTION] };
+      return await erase(user, { ...ports, cold: await openColdOnce(), jobs, bus }, settings);
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };

@@ -98,6 +98,7 @@ export async function openHot(
     ledgers: new RedisLedgerStore(redis, keys, {
       maxCart: config.maxCartBytes,
       leaseMarginMs: config.leaseMs * LEASE_MARGIN,
+      contactWindowMs: config.frequencyCap?.windowMs ?? 0,
       maxQuarantined: QUARANTINE_MAX,
     }),
     leases: new RedisLeaseStore(redis, keys),
@@ -252,6 +253,7 @@ export function lookSettings(config: Config, hot: Pick<Hot, 'sessions'>): LookSe
     hotTtlMs: config.hotTtlMs,
     demoteLeadMs: config.demoteLeadMs,
     ledgerTtlMs: config.ledgerTtlMs,
+    attribution: config.attribution,
     quietHours: config.quietHours,
     timezone: config.timezone,
     prefix: config.prefix,

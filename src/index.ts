@@ -6,7 +6,7 @@
 import { Activity } from './abandonment/activity.ts';
 import { recallPorts } from './compose-recall.ts';
 import { type Tiers, openTiers } from './compose-tiers.ts';
-import { type Hot, openBus, openHot } from './compose.ts';
+import { type Hot, lookSettings, openBus, openHot } from './compose.ts';
 import { type Config, loadConfig } from './config.ts';
 import type { SessionRef } from './model/session-names.ts';
 import type { SubscribeOptions, Subscription } from './ports/bus.ts';
@@ -15,12 +15,15 @@ import { type RecallPorts, recall } from './recall/recall.ts';
 import type { RecallRequest, Recalled } from './recall/recalled.ts';
 import type { ErasureReport } from './tiers/erase.ts';
 import type { ResumedFrom } from './tiers/promote.ts';
-import type { At } from './abandonment/activity.ts';
+import type { At, SessionDetails } from './abandonment/activity.ts';
+import { type Wanted, areStillWanted } from './abandonment/wanted.ts';
 import type { RekindleEvent } from './model/event.ts';
-import { type Wanted, isStillWanted } from './abandonment/wanted.ts';
+import { formatInstant } from './model/instant.ts';
+import { type SentMessage, noteReply, noteTouch } from './rescue/outcome.ts';
 
 export type { At, Order, SessionDetails } from './abandonment/activity.ts';
 export { Activity } from './abandonment/activity.ts';
+export type { SentMessage } from './rescue/outcome.ts';
 export type { UnwantedReason, Wanted } from './abandonment/wanted.ts';
 export type { Cart, CartItem } from './model/cart.ts';
 export {
@@ -34,11 +37,16 @@ export type {
   AnnouncedCart,
   AnyEvent,
   CartAbandonedData,
+  CartEvent,
+  CartRecoveredData,
+  CartTouchedData,
   Contact,
   EventData,
   EventType,
   RekindleEvent,
+  RecoveryClass,
   RescueCancelledData,
+  UserErasedData,
 } from './model/event.ts';
 export type { InsightKind, InsightSource } from './model/insight.ts';
 export type { Message } from './model/message.ts';
@@ -103,12 +111,49 @@ export class Rekindle extends Activity {
    * trip; decided as a look would decide now, by the daemon's settings, which this process must have as well.
    * @throws Error when Redis is away: then nobody knows
    */
-  async isStillWanted({ data }: RekindleEvent<'cart.abandoned'>): Promise<Wanted> {
+  async isStillWanted(event: RekindleEvent<'cart.abandoned'>): Promise<Wanted> {
+    const asked = [{ ref: this.#refOf(event), data: event.data }];
+    const settings = lookSettings(this.#config, this.#hot);
+    const [wanted] = await areStillWanted(asked, this.#hot, settings);
+    return wanted ?? { wanted: false, reason: 'unknown' };
+  }
+
+  /**
+   * A rescue message went out for this announcement: `cart.touched` is sent, and an order that comes soon is owed to it. The
+   * same message told again counts once.
+   * @returns false where nothing is known of the user any more, such as after an erasure
+   * @throws UsageError for what cannot be such a message
+   */
+  async recordTouch(event: RekindleEvent<'cart.abandoned'>, sent: SentMessage): Promise<boolean> {
+    return noteTouch(this.#refOf(event), event, sent, this.#hot);
+  }
+
+  /**
+   * The user answered a rescue message: an order that follows is owed to it directly. It is activity of the user, and opens
+   * the channel's service window anew; whoever records the message itself as well, with `appendMessage`, does no harm.
+   * @returns false where nothing is known of the user any more
+   */
+  async recordReply(
+    event: RekindleEvent<'cart.abandoned'>,
+    { at = this.#hot.clock.now(), channel }: At & Pick<SessionDetails, 'channel'> = {},
+  ): Promise<boolean> {
+    const known = await noteReply(this.#refOf(event), event, at, this.#hot);
+    if (!known) return false;
+    const { user, session_id: session } = event.data;
+    const several = this.#hot.sessions.names.several && session !== null;
+    await this.recordActivity(several ? { user, session } : user, {
+      at,
+      ...(channel !== undefined && { channel }),
+      fields: { last_inbound_at: formatInstant(at) },
+    });
+    return true;
+  }
+
+  /** Where one user has several sessions, an announcement names one of them. */
+  #refOf({ data }: RekindleEvent<'cart.abandoned'>): string {
+    const { names } = this.#hot.sessions;
     const { user, session_id: session } = data;
-    const { sessions, ledgers, clock } = this.#hot;
-    const { names } = sessions;
-    const ref = names.several && session !== null ? names.refOf({ user, session }) : user;
-    return isStillWanted(ref, data, { ledgers, clock }, this.#config);
+    return names.several && session !== null ? names.refOf({ user, session }) : names.userRef(user);
   }
 
   /**

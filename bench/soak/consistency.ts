@@ -24,7 +24,7 @@ export function compareAll(
   events: readonly AnyEvent[],
   until: number,
 ): Heard {
-  const eventsOf = Map.groupBy(events, ({ data }) => data.user);
+  const eventsOf = Map.groupBy(events.filter(isRescueEvent), ({ data }) => data.user);
   const counts = { announcements: 0, cancellations: 0, missing: 0, unexpected: 0, undecided: 0 };
   const problems: string[] = [];
   for (const { shopper, deeds } of visits) {

@@ -32,6 +32,13 @@ export interface At {
 /** An order, and what it leaves behind. */
 export interface Order extends At {
   readonly orderId?: string;
+  /** What was paid; default: unknown. */
+  readonly value?: number;
+  /**
+   * What the order names as having brought it: the `id` of a `cart.abandoned`, or the `message_id` of a touch, as the link in
+   * the rescue message carried it.
+   */
+  readonly recovery_ref?: string;
   /** What is left in the cart; default: nothing. What an order leaves behind is not announced by itself. */
   readonly cart?: Cart;
 }
@@ -145,11 +152,22 @@ export class Activity {
   /** The user ordered: closes the episode. */
   async placeOrder(session: SessionRef, order: Order = {}): Promise<void> {
     const at = order.at ?? this.#clock.now();
+    const { orderId = '', value, recovery_ref = '' } = order;
+    if (value !== undefined && !(value >= 0 && value < Infinity))
+      throw new UsageError(
+        `the value of an order is an amount, zero or more; got ${String(value)}`,
+      );
+    for (const [name, text] of Object.entries({ orderId, recovery_ref }))
+      if (Buffer.byteLength(text) > REF_MAX)
+        throw new UsageError(`${name} has at most ${String(REF_MAX)} bytes`);
     await this.#write(session, at, {
       activity: true,
+      // All of them, or those of an order before would be told of this one.
       fields: {
         last_order_at: formatInstant(at),
-        ...(order.orderId !== undefined && { order_id: order.orderId }),
+        order_id: orderId,
+        order_value: value === undefined ? '' : String(value),
+        recovery_ref,
       },
       cart: this.#encodeCart(order.cart ?? []),
       ordered: true,
@@ -172,13 +190,20 @@ export class Activity {
   }
 
   /**
-   * The user wants no more announcements: closes the episodes of all their sessions. Outlives the sessions; a later consent
-   * takes it back.
+   * The user wants no more announcements: closes the episodes of all their sessions. With a scope, none on these channels:
+   * takes back what is outstanding there, and later announcements for them say so in `contact`. Outlives the sessions, and an
+   * erasure; a later consent that covers it takes it back.
+   * @param scope one channel or several, such as `whatsapp`; default: all
    */
-  async optOut(user: string, { at }: At = {}): Promise<void> {
-    await this.#writeTo(this.#sessions.names.userRef(user), at, {
+  async optOut(
+    user: string,
+    scope?: string | readonly string[] | At,
+    { at }: At = {},
+  ): Promise<void> {
+    const ofAll = scope === undefined || isAt(scope);
+    await this.#writeTo(this.#sessions.names.userRef(user), isAt(scope) ? scope.at : at, {
       activity: false,
-      optedOut: true,
+      optedOut: ofAll ? true : channelsOf(scope),
       armNow: true,
     });
   }
@@ -217,6 +242,25 @@ export class Activity {
     }
     return { json, digest: cartDigest(parsed.items) };
   }
+}
+
+/** As most other ids; an event is to hold them. */
+const REF_MAX = 256;
+
+function isAt(scope: string | readonly string[] | At | undefined): scope is At {
+  return typeof scope === 'object' && !Array.isArray(scope);
+}
+
+/** What a channel may be called where it is opted out of. */
+const CHANNEL = /^[\w.-]{1,32}$/;
+
+function channelsOf(scope: string | readonly string[]): readonly string[] {
+  const channels = (typeof scope === 'string' ? [scope] : scope).map((one) => one.toLowerCase());
+  const wrong = channels.find((one) => !CHANNEL.test(one));
+  if (channels.length > 0 && wrong === undefined) return channels;
+  throw new UsageError(
+    `a scope is a channel such as whatsapp, or several: up to 32 letters, digits and any of . _ -; got ${JSON.stringify(wrong ?? scope)}`,
+  );
 }
 
 function fieldsOf(details: SessionDetails): Record<string, string> {

@@ -1,5 +1,6 @@
-import type { CloseReason, Ledger } from '../model/ledger.ts';
+import type { CloseReason, Ledger, Touch } from '../model/ledger.ts';
 import type { Problem } from '../model/problem.ts';
+import type { Evidence } from './attribution.ts';
 import type { Facts } from './facts.ts';
 
 export interface PolicySettings {
@@ -37,6 +38,17 @@ export type EventDraft =
       readonly sequence: number;
       readonly activityAt: number;
       readonly reason: CancelReason;
+    }
+  | ({
+      readonly type: 'cart.touched';
+      readonly episode: number;
+      readonly sequence: number;
+    } & Touch)
+  | {
+      readonly type: 'cart.recovered';
+      readonly episode: number;
+      readonly sequence: number;
+      readonly evidence: Evidence;
     };
 
 export interface Decision {

@@ -1,7 +1,7 @@
 /** Opening and closing the episode of a user's cart. */
 import { digestShowsAddition } from '../model/cart.ts';
 import { SECOND_MS } from '../model/duration.ts';
-import { FUTURE_TOLERANCE_MS } from '../model/instant.ts';
+import { FUTURE_TOLERANCE_MS, LATEST_ISO_MS, latestMeant } from '../model/instant.ts';
 import type { CloseReason, Episode } from '../model/ledger.ts';
 import type { CancelReason, Look } from './decision.ts';
 import type { Facts } from './facts.ts';
@@ -34,7 +34,15 @@ export function closeEpisode(look: Look): void {
   if (life?.openedAt !== undefined) episode.life = life.openedAt;
   if (episode.outstanding && activityAt > episode.outstanding.activityAt)
     cancel(look, episode, 'resumed');
+  else if (channelLeft(facts, episode)) cancel(look, episode, 'opted_out');
   if (closesAt <= now) close(look, episode, 'cooled_down');
+}
+
+/** The user opted out of the channel that the outstanding announcement was for, since it was due. */
+function channelLeft({ optedOutOf, fields }: Facts, { outstanding, stages }: Episode): boolean {
+  const optedOutAt = optedOutOf.get(fields.active_channel?.toLowerCase() ?? '');
+  const stage = stages.find(({ n }) => n === outstanding?.n);
+  return optedOutAt !== undefined && stage !== undefined && optedOutAt > stage.at;
 }
 
 function reasonToClose(
@@ -57,6 +65,7 @@ function reasonToClose(
 
 export function close(look: Look, episode: Episode, why: CloseReason): void {
   if (why !== 'cooled_down') cancel(look, episode, why);
+  if (why === 'ordered') recover(look, episode);
   look.draft.closed = {
     at: closedAt(look, episode, why),
     why,
@@ -69,13 +78,8 @@ export function close(look: Look, episode: Episode, why: CloseReason): void {
 function closedAt({ facts, now }: Look, episode: Episode, why: CloseReason): number {
   if (why === 'cooled_down') return episode.closesAt ?? now;
   return why === 'ordered' && facts.orderAt !== undefined
-    ? Math.min(coveredUntil(facts.orderAt) + 1, now)
+    ? Math.min(latestMeant(facts.orderAt) + 1, now)
     : now;
-}
-
-/** The last instant whose additions an order covers: one noted in whole seconds may have come at any time in its second. */
-function coveredUntil(orderAt: number): number {
-  return orderAt % SECOND_MS === 0 ? orderAt + SECOND_MS - 1 : orderAt;
 }
 
 /** One cancellation an announcement: whatever happens next, the rescue agent has been called back. */
@@ -92,8 +96,30 @@ function cancel(look: Look, episode: Episode, reason: CancelReason): void {
   delete episode.outstanding;
 }
 
+/** Whatever became of the announcement meanwhile: what the order is owed to is told once, with its episode. */
+function recover(look: Look, episode: Episode): void {
+  const announced = episode.stages.filter(({ as }) => as === 'a').map(({ n }) => n);
+  const { fields, orderAt } = look.facts;
+  if (announced.length === 0 || orderAt === undefined) return;
+  const told = Number.parseFloat(fields.order_value ?? '');
+  look.events.push({
+    type: 'cart.recovered',
+    episode: episode.openedAt,
+    sequence: nextSequence(look),
+    evidence: {
+      orderedAt: Math.min(orderAt, LATEST_ISO_MS),
+      orderId: fields.order_id === '' ? undefined : fields.order_id,
+      value: told >= 0 && told < Infinity ? told : (episode.value ?? 0),
+      recoveryRef: fields.recovery_ref === '' ? undefined : fields.recovery_ref,
+      announced,
+      touches: episode.touches ?? [],
+      repliedAt: episode.repliedAt,
+    },
+  });
+}
+
 /** Starts from the time, so that it grows even if a ledger is lost. */
-export function nextSequence({ draft, now }: Look): number {
+export function nextSequence({ draft, now }: Pick<Look, 'draft' | 'now'>): number {
   draft.sequence = Math.max(draft.sequence + 1, now);
   return draft.sequence;
 }
@@ -127,7 +153,7 @@ function additionSince({
     if (life.openedAt === undefined) return undefined;
     // An order that another program noted: the library's own ends the life of the cart.
     const { orderAt = 0 } = facts;
-    if (life.openedAt < orderAt && (life.addedAt ?? 0) <= coveredUntil(orderAt)) {
+    if (life.openedAt < orderAt && (life.addedAt ?? 0) <= latestMeant(orderAt)) {
       // One from the future came all the same; but what came after it is not for its instant to tell, or it would
       // cover every cart until then.
       const fromFuture = orderAt > now + FUTURE_TOLERANCE_MS;

@@ -1,13 +1,28 @@
 import { type Cart, cartFingerprint, cartValue } from '../model/cart.ts';
-import { type AnnouncedCart, type AnyEvent, envelope, stageEventId } from '../model/event.ts';
+import {
+  type AnnouncedCart,
+  type CartEvent,
+  type CartRecoveredData,
+  type EventData,
+  type RekindleEvent,
+  envelope,
+  sequenceText,
+  sourceOf,
+  stageEventId,
+  touchEventId,
+} from '../model/event.ts';
 import { SECOND_MS } from '../model/duration.ts';
 import { isoInstant } from '../model/instant.ts';
+import type { Touch } from '../model/ledger.ts';
 import type { SessionName } from '../model/session-names.ts';
+import { type AttributionWindows, attribute } from './attribution.ts';
 import { type ContactSettings, contactFor } from './contact.ts';
 import type { Facts } from './facts.ts';
 import type { EventDraft } from './decision.ts';
 
 export interface EventSettings extends ContactSettings {
+  /** How long after a message on a channel an order is owed to it. */
+  readonly attribution: AttributionWindows;
   /** Prefix of Rekindle's keys: two deployments on one bus never share an id. */
   readonly prefix: string;
   readonly stagesMs: readonly number[];
@@ -27,33 +42,62 @@ export function buildEvent(
   draft: EventDraft,
   settings: EventSettings,
   now: number,
-): AnyEvent {
+): CartEvent {
   const { prefix } = settings;
   const name = settings.nameOf(ref);
   const { user, session } = name;
-  const id = stageEventId(draft.type, prefix, user, draft.episode, draft.stage, session);
-  const source = `/${encodeURIComponent(prefix)}`;
-  const sequence = String(draft.sequence).padStart(16, '0');
-  if (draft.type === 'cart.rescue_cancelled') {
-    return envelope('cart.rescue_cancelled', id, source, name, sequence, isoInstant(now), {
-      user,
-      ...(session !== undefined && { session_id: session }),
-      episode: isoInstant(draft.episode),
-      stage: draft.stage,
-      reason: draft.reason,
-      last_activity: isoInstant(draft.activityAt),
-      announcement_id: stageEventId(
-        'cart.abandoned',
-        prefix,
-        user,
-        draft.episode,
-        draft.stage,
-        session,
-      ),
-    });
+  const idOf = (type: Parameters<typeof stageEventId>[0], stage: number): string =>
+    stageEventId(type, prefix, user, draft.episode, stage, session);
+  const put = <T extends CartEvent['type']>(
+    type: T,
+    id: string,
+    data: EventData[T],
+  ): RekindleEvent<T> =>
+    envelope(type, id, sourceOf(prefix), name, sequence, isoInstant(now), data);
+  const sequence = sequenceText(draft.sequence);
+  const of = {
+    user,
+    ...(session !== undefined && { session_id: session }),
+    episode: isoInstant(draft.episode),
+  };
+  switch (draft.type) {
+    case 'cart.rescue_cancelled':
+      return put(draft.type, idOf(draft.type, draft.stage), {
+        ...of,
+        stage: draft.stage,
+        reason: draft.reason,
+        last_activity: isoInstant(draft.activityAt),
+        announcement_id: idOf('cart.abandoned', draft.stage),
+      });
+    case 'cart.touched': {
+      const touch = toldTouch(draft);
+      return put(draft.type, touchEventId(prefix, name, draft.episode, touch), {
+        ...of,
+        ...touch,
+        announcement_id: idOf('cart.abandoned', draft.stage),
+      });
+    }
+    case 'cart.recovered': {
+      const { evidence } = draft;
+      const owed = attribute(evidence, settings.attribution, (stage) =>
+        idOf('cart.abandoned', stage),
+      );
+      return put(draft.type, idOf(draft.type, owed.stage), {
+        ...of,
+        stage: owed.stage,
+        announcement_id: idOf('cart.abandoned', owed.stage),
+        class: owed.class,
+        ordered_at: isoInstant(evidence.orderedAt),
+        order_id: evidence.orderId ?? null,
+        value: evidence.value,
+        touch: owed.touch ? toldTouch(owed.touch) : null,
+      });
+    }
+    case 'cart.abandoned':
+      break;
   }
   const { fields } = draft.facts;
-  return envelope('cart.abandoned', id, source, name, sequence, isoInstant(now), {
+  return put(draft.type, idOf(draft.type, draft.stage), {
     user,
     session_id: session ?? fields.session_id ?? null,
     episode: isoInstant(draft.episode),
@@ -68,6 +112,15 @@ export function buildEvent(
     contact: contactFor(draft.facts, settings, now),
     valid_until: isoInstant(draft.validUntil),
   });
+}
+
+function toldTouch({
+  stage,
+  channel,
+  messageId,
+  at,
+}: Touch): NonNullable<CartRecoveredData['touch']> {
+  return { stage, channel, message_id: messageId, at: isoInstant(at) };
 }
 
 function announcedCart({ cart, fields }: Facts, sessionKey: string): AnnouncedCart {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Cart, cartDigest, parseCart } from '../model/cart.ts';
 import { FUTURE_TOLERANCE_MS, parseInstant } from '../model/instant.ts';
+import type { Note } from '../model/ledger.ts';
 import type { Problem } from '../model/problem.ts';
 import {
   type Consent,
@@ -22,7 +23,13 @@ export interface Sighting {
   readonly overflow: number;
   /** When the user opted out through us. */
   readonly optedOutAt: number | undefined;
-  /** Digest of all that the policy reads; equal digests are equal sightings. */
+  /** When the user opted out of single channels through us, by channel in lower case. */
+  readonly optedOutOf?: ReadonlyMap<string, number> | undefined;
+  /** What subscribers noted since the last look. */
+  readonly notes?: readonly Note[] | undefined;
+  /** When rescue messages went to the user lately, whatever the session; where a frequency cap is set. */
+  readonly contactedAt?: readonly number[] | undefined;
+  /** Digest of all that the policy reads of the session; equal digests are equal sightings. */
   readonly digest: string;
 }
 
@@ -39,9 +46,14 @@ export interface Facts {
   readonly orderAt: number | undefined;
   readonly consent: Consent;
   readonly optedOut: boolean;
+  /** When the user opted out of single channels, by channel in lower case. */
+  readonly optedOutOf: ReadonlyMap<string, number>;
+  readonly contactedAt: readonly number[];
   readonly expiresAt: number | undefined;
   readonly fields: SessionFields;
 }
+
+const NO_CHANNELS: ReadonlyMap<string, number> = new Map();
 
 const UNKNOWN_CONSENT: Consent = { status: 'unknown' };
 
@@ -80,9 +92,27 @@ export function parseConsent(text: string | undefined): Consent | undefined {
 function isOptedOut(consent: Consent, optedOutAt: number | undefined, now: number): boolean {
   if (consent.status === 'no') return true;
   if (optedOutAt === undefined) return false;
-  const { status, at } = consent;
-  const takenBack = at !== undefined && at > optedOutAt && at <= now + FUTURE_TOLERANCE_MS;
-  return !(status === 'yes' && takenBack);
+  return !takenBack(consent, optedOutAt, now);
+}
+
+function takenBack({ status, at }: Consent, optedOutAt: number, now: number): boolean {
+  if (status !== 'yes' || at === undefined) return false;
+  return at > optedOutAt && at <= now + FUTURE_TOLERANCE_MS;
+}
+
+function stillOptedOutOf(
+  channels: ReadonlyMap<string, number> | undefined,
+  consent: Consent,
+  now: number,
+): ReadonlyMap<string, number> {
+  if (channels === undefined) return NO_CHANNELS;
+  const { scope } = consent;
+  return new Map(
+    [...channels].filter(([channel, at]) => {
+      const covered = scope?.some((one) => one.toLowerCase() === channel) ?? true;
+      return !(covered && takenBack(consent, at, now));
+    }),
+  );
 }
 
 function invalid(
@@ -148,6 +178,8 @@ export function readFacts(
       orderAt,
       consent,
       optedOut: isOptedOut(consent, sighting.optedOutAt, now),
+      optedOutOf: stillOptedOutOf(sighting.optedOutOf, consent, now),
+      contactedAt: sighting.contactedAt ?? [],
       expiresAt: sighting.expiresAt,
       fields,
     },

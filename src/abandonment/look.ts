@@ -9,7 +9,7 @@
  */
 import { HOUR_MS, MINUTE_MS } from '../model/duration.ts';
 import { errorMessage } from '../model/errors.ts';
-import type { AnyEvent } from '../model/event.ts';
+import type { CartEvent } from '../model/event.ts';
 import { parseInstant } from '../model/instant.ts';
 import type { Agenda, Claim, NextLook } from '../ports/agenda.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -53,7 +53,7 @@ export interface LookResult {
 interface Judged {
   readonly reading: Reading;
   readonly decision: Decision;
-  readonly events: readonly AnyEvent[];
+  readonly events: readonly CartEvent[];
 }
 
 export class Looker {

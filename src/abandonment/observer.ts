@@ -114,6 +114,7 @@ export function observer({ log, telemetry, health, stagesMs, askBus }: ObserverT
         cancelled.inc({ reason: event.data.reason });
         return;
       }
+      if (event.type !== 'cart.abandoned') return;
       const { stage, last_activity } = event.data;
       announced.inc({ stage: String(stage) });
       const dueAt = Date.parse(last_activity) + (stagesMs[stage] ?? 0);

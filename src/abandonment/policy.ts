@@ -16,8 +16,9 @@ import { FUTURE_TOLERANCE_MS, parseInstant } from '../model/instant.ts';
 import { type Episode, type Ledger, sameLedger } from '../model/ledger.ts';
 import type { Problem } from '../model/problem.ts';
 import type { SessionFields } from '../model/session.ts';
-import type { Look, Decision, PolicySettings } from './decision.ts';
+import type { Decision, EventDraft, Look, PolicySettings } from './decision.ts';
 import { close, closeEpisode, nextSequence, openEpisode } from './episode.ts';
+import { takeNotes } from './notes.ts';
 import { type Sighting, readFacts } from './facts.ts';
 import { planDemotion } from './demotion.ts';
 import { rememberSight } from './sight.ts';
@@ -38,15 +39,20 @@ export function decide(
   now: number,
 ): Decision {
   const draft: Ledger = before ? copyOf(before) : { ...BLANK };
+  const events: EventDraft[] = [];
+  takeNotes({ draft, events, now }, sighting.notes ?? []);
   const read = readFacts(sighting, before?.snapshot, now);
-  if ('problem' in read) return quarantined(read.problem, sighting, before, draft, settings, now);
+  if ('problem' in read) {
+    const judged = quarantined(read.problem, sighting, before, draft, settings, now);
+    return { ...judged, events };
+  }
 
   delete draft.problem;
   const { facts } = read;
   const look: Look = {
     facts,
     draft,
-    events: [],
+    events,
     settings,
     now,
     firstSight: before === undefined,
@@ -62,7 +68,11 @@ export function decide(
   rememberSight(look);
   const demotion = planDemotion(sighting, before, draft, look.activityAt, settings, now);
   return {
-    ledger: worthRecording(look, before) ? { ...draft, activityAt: look.activityAt } : undefined,
+    // A note is taken by writing the ledger that it stands beside.
+    ledger:
+      worthRecording(look, before) || sighting.notes?.length
+        ? { ...draft, activityAt: look.activityAt }
+        : undefined,
     events: look.events,
     demote: demotion.queue,
     problem: undefined,
@@ -96,7 +106,7 @@ function quarantined(
     draft.activityAt = seenActivity(raw, parseInstant(raw), draft, now);
   // And what was seen before says nothing of an order or a consent that came since.
   if (draft.snapshot && decidedSince(sighting.fields, draft.snapshot)) delete draft.snapshot;
-  const changed = !before || !sameLedger(draft, before);
+  const changed = !before || !sameLedger(draft, before) || !!sighting.notes?.length;
   return {
     // A ledger that cannot be read is not overwritten: it is the problem's evidence.
     ledger: changed && problem.reason !== 'ledger_unreadable' ? draft : undefined,
@@ -158,6 +168,7 @@ function judgeStages(look: Look): void {
     return;
   }
   episode.outstanding = { n: due, activityAt };
+  episode.value = cartValue(facts.cart);
   look.events.push({
     type: 'cart.abandoned',
     episode: episode.openedAt,

@@ -25,22 +25,27 @@ export type Wanted =
 type Announcement = Pick<CartAbandonedData, 'episode' | 'stage' | 'valid_until'>;
 
 /**
- * Asks in one round trip.
- * @param ref of the session that was announced, see `SessionNames`
+ * Asks of a batch in one round trip.
+ * @param announcements each with the reference of its session, see `SessionNames`
+ * @returns one answer for each, in their order
  */
-export async function isStillWanted(
-  ref: string,
-  announcement: Announcement,
+export async function areStillWanted(
+  announcements: readonly { readonly ref: string; readonly data: Announcement }[],
   { ledgers, clock }: { readonly ledgers: Pick<LedgerStore, 'read'>; readonly clock: Clock },
   settings: WantedSettings,
-): Promise<Wanted> {
+): Promise<Wanted[]> {
+  const asked = announcements.map(({ ref }) => ref);
+  const readings = await ledgers.read(asked, clock.now());
+  // Not before: what has come meanwhile has come.
   const now = clock.now();
-  const [reading] = await ledgers.read([ref], now);
-  const reason = reading ? unwanted(announcement, reading, settings, now) : 'unknown';
-  if (reason !== undefined || !reading) return { wanted: false, reason: reason ?? 'unknown' };
-  const read = readFacts(reading, reading.ledger?.snapshot, now);
-  if ('problem' in read) return { wanted: false, reason: 'unknown' };
-  return { wanted: true, contact: contactFor(read.facts, settings, now) };
+  return announcements.map(({ data }, index): Wanted => {
+    const reading = readings[index];
+    const reason = reading ? unwanted(data, reading, settings, now) : 'unknown';
+    if (reason !== undefined || !reading) return { wanted: false, reason: reason ?? 'unknown' };
+    const read = readFacts(reading, reading.ledger?.snapshot, now);
+    if ('problem' in read) return { wanted: false, reason: 'unknown' };
+    return { wanted: true, contact: contactFor(read.facts, settings, now) };
+  });
 }
 
 export type WantedSettings = PolicySettings & ContactSettings;

@@ -64,10 +64,22 @@ function printed(line: string): Promise<boolean> {
 }
 
 function sentence(event: AnyEvent): string {
-  const { user, stage } = event.data;
-  const what =
-    event.type === 'cart.abandoned'
-      ? `cart of ${String(event.data.cart.value)} quiet for ${String(event.data.idle_seconds)} s`
-      : event.data.reason;
-  return `${event.time}  ${event.type}  ${user}  stage ${String(stage)}  ${what}`;
+  const { user } = event.data;
+  const stage = event.type === 'user.erased' ? '' : `  stage ${String(event.data.stage)}`;
+  return `${event.time}  ${event.type}  ${user}${stage}  ${gist(event)}`;
+}
+
+function gist({ type, data }: AnyEvent): string {
+  switch (type) {
+    case 'cart.abandoned':
+      return `cart of ${String(data.cart.value)} quiet for ${String(data.idle_seconds)} s`;
+    case 'cart.rescue_cancelled':
+      return data.reason;
+    case 'cart.touched':
+      return `on ${data.channel}`;
+    case 'cart.recovered':
+      return `${data.class}, ${String(data.value)}`;
+    case 'user.erased':
+      return 'with all sessions';
+  }
 }

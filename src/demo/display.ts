@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import { cartValue } from '../model/cart.ts';
-import type { AnyEvent } from '../model/event.ts';
+import type { RescueEvent } from '../model/event.ts';
 import type { CompactionWatch } from './compaction-watch.ts';
 import type { Reason } from './expectations.ts';
 import { type Heard, type Listener, percentile } from './listener.ts';
@@ -205,7 +205,7 @@ function happening(user: string, at: number, ...parts: readonly (Part | string)[
   return [[`  ${time}  `, 'dim'], [user.padEnd(12)], ...said];
 }
 
-function what({ type, data }: AnyEvent): Part[] {
+function what({ type, data }: RescueEvent): Part[] {
   if (type === 'cart.rescue_cancelled')
     return [
       ['back off     ', 'cyan'],

@@ -6,7 +6,7 @@
  *   whoever does something after that is taken back, once; an order, an emptied cart or an opt-out ends it.
  */
 import { cartValue } from '../model/cart.ts';
-import type { AnyEvent, RescueCancelledData } from '../model/event.ts';
+import type { RescueEvent, RescueCancelledData } from '../model/event.ts';
 import type { Deed } from './shop.ts';
 
 export type Reason = RescueCancelledData['reason'];
@@ -99,7 +99,7 @@ function endOf(deed: Deed): Reason | undefined {
 
 export interface Comparison {
   readonly missing: readonly Expected[];
-  readonly unexpected: readonly AnyEvent[];
+  readonly unexpected: readonly RescueEvent[];
 }
 
 /**
@@ -108,11 +108,11 @@ export interface Comparison {
  */
 export function compare(
   { events, undecided }: Expectation,
-  heard: readonly AnyEvent[],
+  heard: readonly RescueEvent[],
   until: number,
 ): Comparison {
   const missing: Expected[] = [];
-  const unexpected: AnyEvent[] = [];
+  const unexpected: RescueEvent[] = [];
   let next = 0;
   let announced: string | undefined;
   for (const event of heard) {
@@ -129,7 +129,7 @@ export function compare(
   return { missing, unexpected };
 }
 
-function matches(expected: Expected, event: AnyEvent, announced: string | undefined): boolean {
+function matches(expected: Expected, event: RescueEvent, announced: string | undefined): boolean {
   if (expected.stage !== event.data.stage) return false;
   if (expected.type === 'cart.abandoned') {
     if (event.type !== 'cart.abandoned') return false;

@@ -1,10 +1,10 @@
-import type { AnyEvent } from '../model/event.ts';
+import { type RescueEvent, isRescueEvent } from '../model/event.ts';
 import type { Delivery, Subscription } from '../ports/bus.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Reason } from './expectations.ts';
 
 export interface Heard {
-  readonly event: AnyEvent;
+  readonly event: RescueEvent;
   /** When it arrived here, Unix milliseconds. */
   readonly at: number;
 }
@@ -35,12 +35,12 @@ export class Listener {
     while (!signal.aborted) {
       const deliveries = await subscription.receive(RECEIVE_BATCH, RECEIVE_WAIT_MS, signal);
       const at = clock.now();
-      for (const { event } of deliveries) this.#note(event, at);
+      for (const { event } of deliveries) if (isRescueEvent(event)) this.#note(event, at);
       await Promise.all(deliveries.map((delivery: Delivery) => delivery.done()));
     }
   }
 
-  #note(event: AnyEvent, at: number): void {
+  #note(event: RescueEvent, at: number): void {
     if (this.#ids.has(event.id)) {
       this.duplicates += 1;
       return;

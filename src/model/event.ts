@@ -149,6 +149,17 @@ export interface RekindleEvent<T extends EventType = EventType> {
 /** An event of any type. */
 export type AnyEvent = { [T in EventType]: RekindleEvent<T> }[EventType];
 
+/** What calls a rescue agent, and what calls it back. */
+export type RescueEvent = Extract<
+  AnyEvent,
+  { readonly type: 'cart.abandoned' | 'cart.rescue_cancelled' }
+>;
+
+/** Is it one of these two? */
+export function isRescueEvent(event: AnyEvent): event is RescueEvent {
+  return event.type === 'cart.abandoned' || event.type === 'cart.rescue_cancelled';
+}
+
 /** An event of one stage of an episode. */
 export type CartEvent = Exclude<AnyEvent, { readonly type: 'user.erased' }>;
 
@@ -157,7 +168,7 @@ export function envelope<T extends EventType>(
   type: T,
   id: string,
   source: string,
-  { user, session }: SessionName,
+  name: SessionName,
   sequence: string,
   time: string,
   data: EventData[T],
@@ -167,14 +178,30 @@ export function envelope<T extends EventType>(
     id,
     source,
     type,
-    subject:
-      encodeURIComponent(user) + (session === undefined ? '' : `/${encodeURIComponent(session)}`),
+    subject: subjectOf(name),
     time,
     datacontenttype: 'application/json',
     dataschema: `urn:rekindle:schema:${type}:1`,
     sequence,
     data,
   };
+}
+
+/** Whom an event is about, as its attribute `subject` says it. */
+export function subjectOf({ user, session }: SessionName): string {
+  return (
+    encodeURIComponent(user) + (session === undefined ? '' : `/${encodeURIComponent(session)}`)
+  );
+}
+
+/** The deployment that says it, as the attribute `source`. */
+export function sourceOf(prefix: string): string {
+  return `/${encodeURIComponent(prefix)}`;
+}
+
+/** A sequence number as events hold it. */
+export function sequenceText(sequence: number): string {
+  return String(sequence).padStart(16, '0');
 }
 
 /** Namespace of event ids: a random UUID. */

@@ -1,4 +1,4 @@
-import { MINUTE_MS } from './duration.ts';
+import { MINUTE_MS, SECOND_MS } from './duration.ts';
 
 /**
  * From this on a number is Unix milliseconds, below it seconds. As milliseconds it is 2000-01-01: an earlier one
@@ -45,3 +45,8 @@ export function isoInstant(atMs: number): string {
 /** A bound on the memo: about two months of minutes. */
 const MINUTES_KEPT = 100_000;
 const minutes = new Map<number, string>();
+
+/** The last instant that a noted one may mean: one in whole seconds may have been at any time in its second. */
+export function latestMeant(at: number): number {
+  return at % SECOND_MS === 0 ? at + SECOND_MS - 1 : at;
+}

@@ -36,7 +36,27 @@ export interface Episode {
   outstanding?: { readonly n: number; readonly activityAt: number };
   /** When the cool-down after the last stage ends. */
   closesAt?: number;
+  /** Value of the cart as last announced. */
+  value?: number;
+  /** Rescue messages that were sent, in the order in which they were noted; the latest of them. */
+  touches?: readonly Touch[];
+  /** When the user first answered one. */
+  repliedAt?: number;
 }
+
+/** A rescue message that was sent for a stage. */
+export interface Touch {
+  readonly stage: number;
+  readonly at: number;
+  readonly channel: string;
+  /** The sender's own id of it. */
+  readonly messageId: string;
+}
+
+/** What a subscriber notes of an announcement; the next look takes it into the ledger. `episode` is the opening instant. */
+export type Note =
+  | ({ readonly what: 'touch'; readonly episode: number } & Touch)
+  | { readonly what: 'reply'; readonly episode: number; readonly at: number };
 
 export interface Stage {
   readonly n: number;
@@ -62,7 +82,8 @@ const CLOSE_REASONS = ['ordered', 'emptied', 'opted_out', 'ended', 'cooled_down'
  * instants were 140.
  *
  *   [activityAt, sequence, cart, episode, lastEpisode, closed, orderAt, expiresAt, demotion, snapshot, future, problem]
- *   episode: [openedAt, [[n, at, as], …], life, [n, activityAt] outstanding, closesAt]
+ *   episode: [openedAt, [[n, at, as], …], life, [n, activityAt] outstanding, closesAt, value, touches, repliedAt]
+ *   touches: [[stage, at, channel, messageId], …]
  *   closed:  [at, why, life]
  *   demotion: [dueAt, queuedAt]
  */
@@ -84,6 +105,14 @@ export function encodeLedger(ledger: Ledger): string {
           since(episode.life),
           episode.outstanding && [episode.outstanding.n, episode.outstanding.activityAt - base],
           since(episode.closesAt),
+          episode.value,
+          episode.touches?.map(({ stage, at, channel, messageId }) => [
+            stage,
+            at - base,
+            channel,
+            messageId,
+          ]),
+          since(episode.repliedAt),
         ]),
       ledger.lastEpisode === episode?.openedAt ? null : since(ledger.lastEpisode),
       closed && withoutTail([closed.at - base, closed.why, since(closed.life)]),
@@ -160,7 +189,7 @@ function named(stored: unknown): Ledger {
 }
 
 function episodeOf(stored: Stored, at: (since: unknown) => number): Episode {
-  const [openedAt, stages, life, outstanding, closesAt] = stored;
+  const [openedAt, stages, life, outstanding, closesAt, value, touches, repliedAt] = stored;
   const episode: Episode = {
     openedAt: at(openedAt),
     stages: list(stages).map((stage) => {
@@ -174,6 +203,19 @@ function episodeOf(stored: Stored, at: (since: unknown) => number): Episode {
     episode.outstanding = { n: number(n), activityAt: at(activityAt) };
   }
   if (closesAt != null) episode.closesAt = at(closesAt);
+  if (value != null) episode.value = number(value);
+  if (touches != null) {
+    episode.touches = list(touches).map((touch) => {
+      const [stage, touchedAt, channel, messageId] = list(touch);
+      return {
+        stage: number(stage),
+        at: at(touchedAt),
+        channel: string(channel),
+        messageId: string(messageId),
+      };
+    });
+  }
+  if (repliedAt != null) episode.repliedAt = at(repliedAt);
   return episode;
 }
 

@@ -16,6 +16,9 @@ export const GUARD_FIELDS = [
   'rekindle',
 ] as const;
 
+/** What an order says of itself, beside its instant. Empty texts say nothing. */
+const ORDER_FIELDS = ['order_id', 'order_value', 'recovery_ref'] as const;
+
 /**
  * The fields that Rekindle reads at a look: those that decide, then those that an announcement tells. The rest travels
  * with the session untouched. The names are a public contract: other programs write them.
@@ -27,6 +30,7 @@ export const POLICY_FIELDS = [
   'current_intent',
   'last_inbound_at',
   'session_id',
+  ...ORDER_FIELDS,
   'timezone',
 ] as const;
 
@@ -74,6 +78,9 @@ export function parseOwnMarks(text: string | undefined): OwnMarks | undefined {
   };
 }
 
+/** Told by the ledger itself, or of no use to a later stage. */
+const NOT_KEPT: ReadonlySet<PolicyField> = new Set(['last_activity', 'rekindle', ...ORDER_FIELDS]);
+
 /** What later stages need of the fields once the session is gone; for the ledger. */
 export function snapshotOf(
   fields: Readonly<Record<string, string | undefined>>,
@@ -81,7 +88,7 @@ export function snapshotOf(
   const kept: Record<string, string> = {};
   for (const name of POLICY_FIELDS) {
     const value = fields[name];
-    if (value !== undefined && name !== 'last_activity' && name !== 'rekindle') kept[name] = value;
+    if (value !== undefined && !NOT_KEPT.has(name)) kept[name] = value;
   }
   return kept;
 }

@@ -1,5 +1,5 @@
-import type { AnyEvent } from '../model/event.ts';
-import type { Ledger } from '../model/ledger.ts';
+import type { CartEvent } from '../model/event.ts';
+import type { Ledger, Note } from '../model/ledger.ts';
 import type { Problem } from '../model/problem.ts';
 import type { SessionFields } from '../model/session.ts';
 import type { Claim } from './agenda.ts';
@@ -17,20 +17,26 @@ export interface Reading {
   readonly overflow: number;
   /** NaN: nobody knows when, for somebody spoilt it. */
   readonly optedOutAt: number | undefined;
-  /** Digest of all of the above but `expiresAt` and `overflow`. */
+  /** When the user opted out of single channels, by channel in lower case. */
+  readonly optedOutOf: ReadonlyMap<string, number> | undefined;
+  /** When rescue messages went to the session's owner lately; empty where nothing depends on it. */
+  readonly contactedAt: readonly number[];
+  /** Digest of all of the above but `expiresAt`, `overflow` and `contactedAt`. */
   readonly digest: string;
   readonly ledger: Ledger | undefined;
   /** Version of the ledger; '' when there is none. */
   readonly version: string;
   /** Events that are recorded and not yet known to be on the bus, in their order. */
-  readonly pending: readonly AnyEvent[];
+  readonly pending: readonly CartEvent[];
+  /** What subscribers noted since the ledger was written. */
+  readonly notes: readonly Note[];
 }
 
 export interface LedgerWrite {
   readonly reading: Reading;
   readonly ledger: Ledger;
   /** Events to add to the pending ones. */
-  readonly events: readonly AnyEvent[];
+  readonly events: readonly CartEvent[];
   /** Put into, or take out of, quarantine; undefined: as it is. */
   readonly quarantine: Quarantined | 'leave' | undefined;
 }
@@ -56,10 +62,17 @@ export interface LedgerStore {
   read(users: readonly string[], now: number): Promise<Reading[]>;
 
   /**
-   * Writes each ledger with its new events, if the claim's lease still has time to run and neither the session nor the
+   * Writes each ledger with its new events, and without the notes that were read, for it has taken them in; if the claim's lease still has time to run and neither the session nor the
    * ledger has changed since it was read.
    */
   commit(claim: Claim, writes: readonly LedgerWrite[], now: number): Promise<CommitOutcome[]>;
+
+  /**
+   * Notes something of a user until a look takes it into the ledger, and has the user looked at. A commit that did not see it
+   * fails.
+   * @returns false where there is no ledger to note it in, or the user was erased since it happened
+   */
+  note(user: string, note: Note, now: number): Promise<boolean>;
 
   /** Strikes exactly these events from the pending ones; the ledger's version moves on. */
   strike(

@@ -20,7 +20,7 @@ export interface Snapshot {
   readonly leftMs: number | undefined;
   /** When the user was erased; undefined: never, or too long ago to matter. */
   readonly erasedAt: number | undefined;
-  readonly ledger: Pick<Reading, 'ledger' | 'version' | 'pending'>;
+  readonly ledger: Pick<Reading, 'ledger' | 'version' | 'pending' | 'notes'>;
   /** Digest of session, window and overflow, whole; '' where those are more than a page. */
   readonly digest: string;
   /** Digest of the page of the overflow. */

@@ -24,8 +24,8 @@ export interface SessionWrite {
   readonly ordered?: boolean;
   /** The session is over: its next write opens a new one. */
   readonly ended?: boolean;
-  /** The session's owner wants no more announcements. */
-  readonly optedOut?: boolean;
+  /** The session's owner wants no more announcements, or none on these channels (in lower case, without `,`, `;` or `=`). */
+  readonly optedOut?: boolean | readonly string[];
   /** Look at the session now, and if its owner opted out at all of theirs. */
   readonly armNow?: boolean;
 }

@@ -6,9 +6,19 @@
  * The tombstone comes first: from then on nothing older is written, whoever was in the midst of it. What hot holds goes
  * in the same moment, so that nobody takes it for what was written since. Whoever had read it before did so before the
  * instant of the second tombstone, whatever time the first one took on its way, and dates nothing later. Jobs are
- * forgotten before hot, too, for it alone tells what a user's sessions are called. It may break off anywhere and be
- * repeated. Who comes back begins anew; an opt-out outlives it.
+ * forgotten before hot, too, for it alone tells what a user's sessions are called. Subscribers are told when nothing is left.
+ * It may break off anywhere and be repeated. Who comes back begins anew; an opt-out outlives it.
  */
+import { BusUnavailableError } from '../model/errors.ts';
+import {
+  type RekindleEvent,
+  envelope,
+  erasureEventId,
+  sequenceText,
+  sourceOf,
+} from '../model/event.ts';
+import { isoInstant } from '../model/instant.ts';
+import type { Bus } from '../ports/bus.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ColdStore } from '../ports/cold.ts';
 import type { Jobs } from '../ports/jobs.ts';
@@ -21,6 +31,7 @@ export interface ErasePorts {
   readonly warm: WarmStore;
   readonly cold: ColdStore;
   readonly jobs: Pick<Jobs, 'forget'>;
+  readonly bus: Pick<Bus, 'publish'>;
 }
 
 export interface EraseSettings {
@@ -28,6 +39,8 @@ export interface EraseSettings {
   readonly tombstoneTtlMs: number;
   /** Names of the queues that hold jobs of users. */
   readonly queues: readonly string[];
+  /** Prefix of Rekindle's keys. */
+  readonly prefix: string;
 }
 
 /** What was found, place by place: how many keys, entries or jobs. */
@@ -39,11 +52,11 @@ export interface ErasureReport {
   readonly remains: Readonly<Record<string, number>>;
 }
 
-/** Erases a user. @throws when a tier is away: repeat it, what was begun stands */
+/** Erases a user. @throws when a tier or the bus is away: repeat it, what was begun stands */
 export async function erase(
   user: string,
-  { clock, records, warm, cold, jobs }: ErasePorts,
-  { tombstoneTtlMs, queues }: EraseSettings,
+  { clock, records, warm, cold, jobs, bus }: ErasePorts,
+  { tombstoneTtlMs, queues, prefix }: EraseSettings,
 ): Promise<ErasureReport> {
   const removed: Record<string, number> = {};
   const forget = async (refs: readonly string[], found: Record<string, number>): Promise<void> => {
@@ -65,11 +78,26 @@ export async function erase(
   // A look that was under way may have queued once more.
   await forget(refs, removed);
 
+  const [told] = await bus.publish([erasedEvent(user, erasedAt, prefix)]);
+  if (!told?.durable)
+    throw new BusUnavailableError(`${told?.reason ?? 'no answer'}: subscribers are not told yet`);
+
   const remains = { warm: await warm.count(user), cold: await cold.count(user) };
   const left = await records.sessionsOf(user);
   for (const ref of left) addHot(remains, await records.remains(ref));
   await forget([...new Set([...refs, ...left])], remains);
   return { user, erasedAt, removed, remains };
+}
+
+/** Its sequence is above those of the user's earlier events, for these start from their time. */
+function erasedEvent(user: string, at: number, prefix: string): RekindleEvent<'user.erased'> {
+  const id = erasureEventId(prefix, user, at);
+  const source = sourceOf(prefix);
+  const erased_at = isoInstant(at);
+  return envelope('user.erased', id, source, { user }, sequenceText(at), erased_at, {
+    user,
+    erased_at,
+  });
 }
 
 function addHot(found: Record<string, number>, places: Erased): void {

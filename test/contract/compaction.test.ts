@@ -139,7 +139,7 @@ describe('a user who is erased while being compacted', () => {
       while (compactor.next !== call) await compactor.step();
       world.outage(HOUR_MS);
       const jobs = { forget: async () => 0 };
-      const settings = { tombstoneTtlMs: 90 * DAY_MS, queues: [] };
+      const settings = { tombstoneTtlMs: 90 * DAY_MS, prefix: 'rekindle', queues: [] };
       await erase('ann', { ...world.tierPorts, jobs }, settings);
       await compactor.finish().catch((error: unknown) => {
         expect(error).toBeInstanceOf(UserErasedError);

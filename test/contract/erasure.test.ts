@@ -26,7 +26,7 @@ function erases(): Promise<ErasureReport> {
   return erase(
     USER,
     { ...world.tierPorts, jobs },
-    { tombstoneTtlMs: 90 * DAY_MS, queues: ['demotion'] },
+    { tombstoneTtlMs: 90 * DAY_MS, prefix: 'rekindle', queues: ['demotion'] },
   );
 }
 

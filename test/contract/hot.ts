@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { cartDigest } from '../../src/model/cart.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/model/duration.ts';
-import type { AnyEvent } from '../../src/model/event.ts';
+import type { CartEvent } from '../../src/model/event.ts';
 import { formatInstant } from '../../src/model/instant.ts';
 import type { Ledger } from '../../src/model/ledger.ts';
 import { parseOwnMarks } from '../../src/model/session.ts';
@@ -1459,7 +1459,7 @@ async function readOne(hot: Hot, user: string): Promise<Reading> {
   return (await hot.ledgers.read([user], T))[0]!;
 }
 
-function anEvent(user: string, sequence: number): AnyEvent {
+function anEvent(user: string, sequence: number): CartEvent {
   return {
     specversion: '1.0',
     id: `${user}-${sequence}`,

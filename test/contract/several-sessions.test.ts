@@ -166,7 +166,7 @@ describe('erasing a user', () => {
     return [...keys, ...agenda].filter((text) => /\bann\b/.test(text));
   };
   const eraseUser = async (user: string, jobs: VirtualJobs) =>
-    erase(user, { ...world.tierPorts, jobs }, { tombstoneTtlMs: HOT_TTL_MS, queues: [DEMOTION] });
+    erase(user, { ...world.tierPorts, jobs }, { tombstoneTtlMs: HOT_TTL_MS, prefix: 'rekindle', queues: [DEMOTION] });
 
   test('takes every session from every place, and nobody else’s', async () => {
     const jobs = new VirtualJobs(world.clock);
@@ -231,7 +231,7 @@ describe('erasing a user', () => {
       jobs: { forget: () => Promise.reject(new Error('the queue is away')) },
     };
     await expect(
-      erase('ann', broken, { tombstoneTtlMs: HOT_TTL_MS, queues: [DEMOTION] }),
+      erase('ann', broken, { tombstoneTtlMs: HOT_TTL_MS, prefix: 'rekindle', queues: [DEMOTION] }),
     ).rejects.toThrow('away');
     expect((await eraseUser('ann', jobs)).removed).toMatchObject({ 'demotion jobs': 1 });
   });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Hot, openHot } from '../../src/compose.ts';
 import { loadConfig } from '../../src/config.ts';
-import type { AnyEvent } from '../../src/model/event.ts';
+import { type AnyEvent, isRescueEvent } from '../../src/model/event.ts';
 import { BusEar } from '../support/bus-ear.ts';
 import type { Writer } from '../support/busy-shop.ts';
 import type { Boundary, KillPoint } from '../support/kill-points.ts';
@@ -208,5 +208,7 @@ async function settled(): Promise<void> {
 function summaryOf(
   events: readonly AnyEvent[],
 ): [type: string, stage: number, activityAt: number][] {
-  return events.map(({ type, data }) => [type, data.stage, Date.parse(data.last_activity)]);
+  return events
+    .filter(isRescueEvent)
+    .map(({ type, data }) => [type, data.stage, Date.parse(data.last_activity)]);
 }

@@ -4,7 +4,12 @@
  * instant at which it was decided, and these must be true; and what was due and not said when all has settled is missing.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { AnyEvent, RekindleEvent, RescueCancelledData } from '../../src/model/event.ts';
+import type {
+  AnyEvent,
+  CartEvent,
+  RekindleEvent,
+  RescueCancelledData,
+} from '../../src/model/event.ts';
 import type { Deed, History } from './busy-shop.ts';
 
 type Announcement = RekindleEvent<'cart.abandoned'>;
@@ -39,7 +44,8 @@ export function judge(history: History, events: readonly AnyEvent[], terms: Term
   const bench = new Bench(history, terms);
   for (const event of events) {
     if (event.type === 'cart.abandoned') bench.hearAnnouncement(event);
-    else bench.hearCancellation(event);
+    else if (event.type === 'cart.rescue_cancelled') bench.hearCancellation(event);
+    else if (event.type === 'cart.recovered') bench.hearRecovery(event);
   }
   return bench.close();
 }
@@ -88,6 +94,8 @@ class Bench {
   /** What was announced and not taken back. */
   #outstanding: Announced | undefined;
   #cancelled = 0;
+  /** The lives of carts that were announced, and ordered. */
+  readonly #recovered = new Set<number>();
   readonly #wrong: string[] = [];
 
   constructor({ user, foreign, deeds }: History, terms: Terms) {
@@ -156,12 +164,27 @@ class Bench {
     if (reason !== expected) this.#object(event, `the user had ${expected}`);
   }
 
+  /** Once of each announced cart that was ordered. */
+  hearRecovery(event: RekindleEvent<'cart.recovered'>): void {
+    const { episode, ordered_at, class: owedTo } = event.data;
+    const told = this.#announced.findLast((one) => one.event.data.episode === episode);
+    const order = this.#deeds[this.#deedOf(ordered_at)];
+    if (!told) return this.#object(event, 'nothing of that episode was announced');
+    if (order?.did !== 'ordered') this.#object(event, 'nothing was ordered then');
+    if (this.#recovered.has(told.life)) this.#object(event, 'that was said before');
+    if (owedTo !== 'organic') this.#object(event, 'nobody had sent a message');
+    this.#recovered.add(told.life);
+  }
+
   close(): Judgement {
     const missing: string[] = [];
     const miss = (what: string): void => void missing.push(`${this.#user}: ${what}`);
     const outstanding = this.#outstanding;
     if (outstanding && this.#deedAfter(outstanding.deed))
       miss(`stage ${outstanding.event.data.stage} was not taken back`);
+    for (const { life } of this.#announced)
+      if (this.#wasOrdered(life) && !this.#recovered.has(life))
+        miss('an announced cart was ordered, and not told as recovered');
     const life = this.#lives.at(-1);
     const last = this.#terms.stagesMs.length - 1;
     const told = this.#announced.filter((one) => one.life === life).at(-1)?.event.data.stage;
@@ -179,9 +202,16 @@ class Bench {
     };
   }
 
-  #object({ type, data, time }: AnyEvent, why: string): void {
-    const what = `${type} of stage ${data.stage} for the silence since ${data.last_activity}`;
+  #object({ type, data, time }: CartEvent, why: string): void {
+    const since = 'last_activity' in data ? ` for the silence since ${data.last_activity}` : '';
+    const what = `${type} of stage ${data.stage}${since}`;
     this.#wrong.push(`${this.#user}: ${what}, decided ${time}: ${why}`);
+  }
+
+  /** What ended a life of the cart was an order. */
+  #wasOrdered(life: number): boolean {
+    const end = this.#lives.findIndex((one, deed) => deed > life && one !== life);
+    return end >= 0 && this.#deeds[end]?.did === 'ordered';
   }
 
   #deedOf(lastActivity: string): number {

@@ -1,7 +1,7 @@
 import { SeededRandom } from '../../src/demo/random.ts';
 import type { Deed as DemoDeed } from '../../src/demo/shop.ts';
 import type { Cart, CartItem } from '../../src/model/cart.ts';
-import type { AnyEvent } from '../../src/model/event.ts';
+import type { RekindleEvent } from '../../src/model/event.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { BusEar } from './bus-ear.ts';
 
@@ -107,7 +107,7 @@ class Visit implements History {
   /** When the first item came into the cart that is filled now. */
   #openedAt = 0;
   /** The announcement that the shop heard of the present silence. */
-  #told: AnyEvent | undefined;
+  #told: RekindleEvent<'cart.abandoned'> | undefined;
   #leaves = false;
 
   constructor(
@@ -190,15 +190,16 @@ class Visit implements History {
     if (known === last) return;
     const heard = await ear.until(
       this.user,
-      ({ type, data: { stage, last_activity } }) =>
+      ({ type, data }) =>
         type === 'cart.abandoned' &&
         // After the last stage nothing is due for the rest of this cart's life.
-        (Date.parse(last_activity) === silentAt
-          ? stage > known
-          : stage === last && Date.parse(last_activity) >= this.#openedAt),
+        (Date.parse(data.last_activity) === silentAt
+          ? data.stage > known
+          : data.stage === last && Date.parse(data.last_activity) >= this.#openedAt),
       this.#closing,
     );
-    if (heard && Date.parse(heard.data.last_activity) === silentAt) this.#told = heard;
+    if (heard?.type !== 'cart.abandoned') return;
+    if (Date.parse(heard.data.last_activity) === silentAt) this.#told = heard;
   }
 
   /** Leaves the cart empty. Another program's user begins anew only when that was noticed, and leaves where nothing tells. */

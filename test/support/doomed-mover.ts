@@ -68,8 +68,8 @@ const jobs = doomed('jobs', bullmq);
 const cold = doomed('cold', await FilesCold.open(`${plan.file}.cold`, clock));
 
 if (plan.task === 'erase') {
-  const settings = { tombstoneTtlMs: TOMBSTONE_TTL_MS, queues: [DEMOTION, COMPACTION] };
-  const report = await erase(plan.user, { clock, records, warm, cold, jobs }, settings);
+  const settings = { tombstoneTtlMs: TOMBSTONE_TTL_MS, prefix: plan.prefix, queues: [DEMOTION, COMPACTION] };
+  const report = await erase(plan.user, { clock, records, warm, cold, jobs, bus }, settings);
   writeSync(1, `${JSON.stringify(report.remains)}\n`);
   process.exit(0);
 }

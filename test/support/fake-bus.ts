@@ -1,5 +1,5 @@
 import { BusUnavailableError } from '../../src/model/errors.ts';
-import type { AnyEvent } from '../../src/model/event.ts';
+import type { AnyEvent, CartEvent } from '../../src/model/event.ts';
 import type { Bus, PublishResult } from '../../src/ports/bus.ts';
 import { assertValidEvent } from './schemas.ts';
 import { inEffect, told } from './told.ts';
@@ -7,7 +7,9 @@ import { inEffect, told } from './told.ts';
 /** A bus in memory that can be away and can refuse: for faults that no real one makes to order. Nobody subscribes. */
 export class FakeBus implements Bus {
   /** All that ever became durable, repeats included, in the order of the wire. */
-  readonly wire: AnyEvent[] = [];
+  readonly wire: CartEvent[] = [];
+  /** What subscribers are told of users that were erased. */
+  readonly erasures: AnyEvent[] = [];
   away = false;
   /** Ids that are refused while others are taken. */
   readonly refused = new Set<string>();
@@ -19,13 +21,14 @@ export class FakeBus implements Bus {
     return events.map((event) => {
       assertValidEvent(event);
       if (this.refused.has(event.id)) return { durable: false, retryable: true, reason: 'refused' };
-      this.wire.push(event);
+      if (event.type === 'user.erased') this.erasures.push(event);
+      else this.wire.push(event);
       return { durable: true };
     });
   }
 
   /** Each event once: what happened in effect. */
-  get heard(): AnyEvent[] {
+  get heard(): CartEvent[] {
     return inEffect(this.wire);
   }
 

@@ -18,6 +18,8 @@ export interface HotOptions {
   readonly leaseMarginMs: number;
   readonly maxCart: number;
   readonly maxQuarantined: number;
+  /** How long it counts that a rescue message went out; 0: it does not. */
+  readonly contactWindowMs: number;
 }
 
 export const HOT_DEFAULTS: HotOptions = {
@@ -32,6 +34,7 @@ export const HOT_DEFAULTS: HotOptions = {
   leaseMarginMs: 3 * SECOND_MS,
   maxCart: 65_536,
   maxQuarantined: 10_000,
+  contactWindowMs: 0,
 };
 
 /** The three ports of the hot tier over one state, and that state as other programs see it. */

@@ -58,6 +58,7 @@ export class LookWorld {
     this.hot = hot;
     this.settings = {
       ...POLICY,
+      attribution: { chat: DAY_MS, email: 5 * DAY_MS },
       quietHours: undefined,
       timezone: 'UTC',
       prefix: 'rekindle',

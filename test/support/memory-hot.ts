@@ -168,7 +168,9 @@ class MemorySessions implements Sessions {
     const handedOn = new Map<string, string>();
     const owner = this.names.ownerOf(user);
     if (write.optedOut) {
-      store.hset(this.#keys.optouts, [[owner, String(at)]]);
+      const known = store.hash(this.#keys.optouts)?.get(owner);
+      const text = write.optedOut === true ? String(at) : optOutOf(known, write.optedOut, at);
+      store.hset(this.#keys.optouts, [[owner, text]]);
       for (const ref of write.armNow ? this.#sessionsOf(owner) : []) this.#agenda.armAt(ref, now);
     }
     if (opensNext) {
@@ -346,6 +348,13 @@ class MemorySessions implements Sessions {
   async probeNotifications(_timeoutMs: number): Promise<boolean> {
     return this.#watchers > 0;
   }
+}
+
+/** As in write.lua. */
+function optOutOf(known = '-', channels: readonly string[], at: number): string {
+  const [all = '-', ...parts] = known.split(';');
+  const kept = parts.filter((part) => !channels.includes(part.slice(0, part.indexOf('='))));
+  return [all, ...kept, ...channels.map((channel) => `${channel}=${at}`)].join(';');
 }
 
 interface Marks {

@@ -1,7 +1,8 @@
 import { type Keys, isMessagesType } from '../../src/adapters/hot/redis/keys.ts';
-import type { AnyEvent } from '../../src/model/event.ts';
+import type { CartEvent } from '../../src/model/event.ts';
 import { decodeLedger, encodeLedger } from '../../src/model/ledger.ts';
-import type { Ledger } from '../../src/model/ledger.ts';
+import type { Ledger, Note } from '../../src/model/ledger.ts';
+import { type OptOut, parseOptOut } from '../../src/model/opt-out.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import { GUARD_FIELDS, POLICY_FIELDS } from '../../src/model/session.ts';
 import type { PolicyField } from '../../src/model/session.ts';
@@ -25,31 +26,40 @@ const UNREADABLE: Problem = { reason: 'ledger_unreadable', detail: 'not what Rek
 
 interface Stored {
   readonly ledger: Ledger;
-  readonly pending: readonly AnyEvent[];
+  readonly pending: readonly CartEvent[];
+  readonly notes: readonly Note[];
 }
 
 interface Sight {
   readonly fields: Partial<Record<PolicyField, string>> | undefined;
   readonly problem: Problem | undefined;
   readonly optedOutAt: number | undefined;
+  readonly optedOutOf: OptOut['of'];
   readonly digest: string;
+}
+
+/** What the ledgers need of the agenda beside them. */
+interface MemoryAgenda {
+  leaseOf(user: string): number | undefined;
+  armAt(user: string, at: number): boolean;
 }
 
 /** Ledgers in memory; see memory-hot.ts. */
 export class MemoryLedgers implements LedgerStore {
   readonly #store: TinyStore;
   readonly #keys: Keys;
-  readonly #agenda: { leaseOf(user: string): number | undefined };
+  readonly #agenda: MemoryAgenda;
   readonly #options: HotOptions;
   readonly #now: () => number;
   readonly #quarantine = new Map<string, Quarantined>();
+  readonly #contacted = new Map<string, { messages: Map<string, number>; until: number }>();
   /** Decoding is most of the work of a long history, and a text is always the same ledger. */
   readonly #decoded = new Map<string, Ledger | undefined>();
 
   constructor(
     store: TinyStore,
     keys: Keys,
-    agenda: { leaseOf(user: string): number | undefined },
+    agenda: MemoryAgenda,
     options: HotOptions,
     now: () => number,
   ) {
@@ -77,16 +87,18 @@ export class MemoryLedgers implements LedgerStore {
       problem: ledgerType !== 'none' && !stored ? UNREADABLE : problem,
       expiresAt: endsAt === undefined ? undefined : now + endsAt - this.#now(),
       overflow: this.#store.list(this.#keys.overflow(user)).length,
+      contactedAt: this.#contactedAt(user, now),
       ledger: stored?.ledger,
       version: text?.slice(0, 8) ?? '',
       pending: stored?.pending ?? [],
+      notes: stored?.notes ?? [],
     };
   }
 
   #sight(user: string): Sight {
     const key = this.#keys.session(user);
     const optedOut = this.#store.hash(this.#keys.optouts)?.get(this.#keys.names.ownerOf(user));
-    const optedOutAt = optedOut === undefined ? undefined : Number(optedOut || 'unknown');
+    const { at: optedOutAt, of: optedOutOf } = parseOptOut(optedOut);
     const type = this.#store.typeOf(key);
     const ofMessages = isMessagesType(type) && this.#keys.messagesUser(key) !== undefined;
     if (type === 'none' || ofMessages)
@@ -94,11 +106,12 @@ export class MemoryLedgers implements LedgerStore {
         fields: undefined,
         problem: undefined,
         optedOutAt,
+        optedOutOf,
         digest: `none|${String(optedOut)}`,
       };
     if (type !== 'hash') {
       const problem: Problem = { reason: 'wrong_key_type', detail: `the key is a ${type}` };
-      return { fields: {}, problem, optedOutAt, digest: `${type}|${String(optedOut)}` };
+      return { fields: {}, problem, optedOutAt, optedOutOf, digest: `${type}|${String(optedOut)}` };
     }
     const hash = this.#store.hash(key);
     const fields: Partial<Record<PolicyField, string>> = {};
@@ -119,10 +132,40 @@ export class MemoryLedgers implements LedgerStore {
       if (!GUARDS.has(name)) continue;
       parts.push(value === undefined ? '-' : `${String(value.length)}:${value}`);
     }
-    return { fields, problem, optedOutAt, digest: parts.join('|') };
+    return { fields, problem, optedOutAt, optedOutOf, digest: parts.join('|') };
   }
 
-  /** A ledger is 8 hex digits of its version and its text, then a line for each pending event. */
+  #contactedAt(user: string, now: number): number[] {
+    const owner = this.#keys.names.ownerOf(user);
+    const { contactWindowMs } = this.#options;
+    const known = this.#contacted.get(owner);
+    if (contactWindowMs === 0 || !known || known.until <= now) return [];
+    return [...known.messages.values()];
+  }
+
+  async note(user: string, note: Note, now: number): Promise<boolean> {
+    const key = this.#keys.ledger(user);
+    const text = this.#store.typeOf(key) === 'string' ? this.#store.text(key) : undefined;
+    const stored = text === undefined ? undefined : this.#decode(text);
+    if (!text || !stored) return false;
+    const { ledger, pending, notes } = stored;
+    this.#store.replace(
+      key,
+      encode(nextVersion(text.slice(0, 8)), ledger, pending, [...notes, note]),
+    );
+    this.#agenda.armAt(user, now);
+    const { contactWindowMs } = this.#options;
+    if (note.what === 'touch' && contactWindowMs > 0) {
+      const owner = this.#keys.names.ownerOf(user);
+      const messages = this.#contacted.get(owner)?.messages ?? new Map<string, number>();
+      const message = `${note.channel} ${note.messageId}`;
+      if (!messages.has(message)) messages.set(message, note.at);
+      this.#contacted.set(owner, { messages, until: now + contactWindowMs });
+    }
+    return true;
+  }
+
+  /** A ledger is 8 hex digits of its version and its text, then a line for each pending event, and one with + for each note. */
   #decode(text: string): Stored | undefined {
     const [json = '', ...lines] = text.slice(8).split('\n');
     if (!this.#decoded.has(json)) {
@@ -131,7 +174,13 @@ export class MemoryLedgers implements LedgerStore {
     }
     const ledger = this.#decoded.get(json);
     try {
-      return ledger && { ledger, pending: lines.map((line) => JSON.parse(line) as AnyEvent) };
+      if (!ledger) return undefined;
+      const [notes, events] = [lines.filter(isNote), lines.filter((line) => !isNote(line))];
+      return {
+        ledger,
+        pending: events.map((line) => JSON.parse(line) as CartEvent),
+        notes: notes.map((line) => JSON.parse(line.slice(1)) as Note),
+      };
     } catch {
       return undefined;
     }
@@ -176,7 +225,8 @@ export class MemoryLedgers implements LedgerStore {
       const stored = text === undefined ? undefined : this.#decode(text);
       const left = stored?.pending.filter(({ id }) => !ids.includes(id));
       if (!stored || !text || !left || left.length === stored.pending.length) continue;
-      this.#store.replace(key, encode(nextVersion(text.slice(0, 8)), stored.ledger, left));
+      const version = nextVersion(text.slice(0, 8));
+      this.#store.replace(key, encode(version, stored.ledger, left, stored.notes));
     }
   }
 
@@ -221,10 +271,21 @@ export class MemoryLedgers implements LedgerStore {
   }
 }
 
-function encode(version: string, ledger: Ledger, pending: readonly AnyEvent[]): string {
-  return [version + encodeLedger(ledger), ...pending.map((event) => JSON.stringify(event))].join(
-    '\n',
-  );
+function encode(
+  version: string,
+  ledger: Ledger,
+  pending: readonly CartEvent[],
+  notes: readonly Note[] = [],
+): string {
+  return [
+    version + encodeLedger(ledger),
+    ...pending.map((event) => JSON.stringify(event)),
+    ...notes.map((note) => `+${JSON.stringify(note)}`),
+  ].join('\n');
+}
+
+function isNote(line: string): boolean {
+  return line.startsWith('+');
 }
 
 function nextVersion(version: string): string {

@@ -351,7 +351,7 @@ export class PolicyHistory {
     if (fault === 'away') throw new BusUnavailableError('the bus is away');
     const refused = fault === 'picky' ? 1 : 0;
     const taken = events.slice(refused);
-    for (const event of taken) this.#oracle.told(event);
+    for (const event of taken) if (event.type !== 'user.erased') this.#oracle.told(event);
     const results = await this.#world.bus.publish(taken);
     const refusal = { durable: false, retryable: true, reason: 'refused' } as const;
     return [...events.slice(0, refused).map(() => refusal), ...results];

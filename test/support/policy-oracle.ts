@@ -3,14 +3,14 @@ import type { Decision, PolicySettings } from '../../src/abandonment/decision.ts
 import { decide } from '../../src/abandonment/policy.ts';
 import { cartDigest, parseCart } from '../../src/model/cart.ts';
 
-import type { AnyEvent } from '../../src/model/event.ts';
+import type { CartEvent } from '../../src/model/event.ts';
 import { decodeLedger, encodeLedger } from '../../src/model/ledger.ts';
 import type { Reading } from '../../src/ports/ledger.ts';
 
 export interface Recorded {
   /** When it was decided. */
   readonly at: number;
-  readonly event: AnyEvent;
+  readonly event: CartEvent;
 }
 
 /** Deciding twice is most of the work of a history; impurity shows soon enough. */
@@ -72,16 +72,17 @@ export class PolicyOracle {
   }
 
   /** A look at what still stands recorded this event. */
-  record(event: AnyEvent, reading: Reading): void {
+  record(event: CartEvent, reading: Reading): void {
     const latest = this.recorded.at(-1)?.event.sequence ?? '';
     if (event.sequence <= latest) throw new Error('the sequence does not grow');
     if (event.type === 'cart.abandoned') this.#checkAnnouncement(event, reading);
-    else this.#checkCancellation(event);
+    else if (event.type === 'cart.rescue_cancelled') this.#checkCancellation(event);
+    else if (event.type === 'cart.recovered') this.#checkRecovery(event);
     this.recorded.push({ at: Date.parse(event.time), event });
   }
 
   #checkAnnouncement(
-    event: Extract<AnyEvent, { type: 'cart.abandoned' }>,
+    event: Extract<CartEvent, { type: 'cart.abandoned' }>,
     { fields }: Reading,
   ): void {
     const { episode, stage, cart, valid_until } = event.data;
@@ -110,7 +111,18 @@ export class PolicyOracle {
     return this.optedOutAt !== undefined && !(status === 'yes' && at > this.optedOutAt);
   }
 
-  #checkCancellation({ data: { episode, stage } }: AnyEvent): void {
+  #checkRecovery({
+    data: { episode, stage, class: owedTo },
+  }: Extract<CartEvent, { type: 'cart.recovered' }>): void {
+    const ofSame = ({ event: { data } }: Recorded): boolean => data.episode === episode;
+    if (!this.announced.some((one) => ofSame(one) && one.event.data.stage === stage))
+      throw new Error('an order is owed to what was not announced');
+    if (this.recorded.some((one) => one.event.type === 'cart.recovered' && ofSame(one)))
+      throw new Error('an episode is recovered twice');
+    if (owedTo !== 'organic') throw new Error('nobody had sent a message');
+  }
+
+  #checkCancellation({ data: { episode, stage } }: CartEvent): void {
     const ofSame = ({ event: { data } }: Recorded): boolean =>
       data.episode === episode && data.stage === stage;
     if (!this.announced.some(ofSame)) throw new Error('a cancellation of what was not announced');
@@ -119,7 +131,7 @@ export class PolicyOracle {
   }
 
   /** This event is on the bus now. */
-  told(event: AnyEvent): void {
+  told(event: CartEvent): void {
     const recorded = this.recorded.find((one) => one.event.id === event.id);
     if (!recorded || JSON.stringify(recorded.event) !== JSON.stringify(event))
       throw new Error('what is told is not what was recorded');

@@ -1,4 +1,4 @@
-import type { AnyEvent } from '../../src/model/event.ts';
+import type { CartEvent } from '../../src/model/event.ts';
 
 import { isoInstant } from '../../src/model/instant.ts';
 import type { Cart } from '../../src/model/cart.ts';
@@ -37,6 +37,8 @@ interface Life {
   readonly certain: boolean;
   /** Undefined: nothing of it was told yet. */
   episode?: string;
+  /** It was told that an order ended it. */
+  recovered?: boolean;
   readonly told: Telling[];
 }
 
@@ -162,19 +164,20 @@ export class Truth {
   }
 
   /** A look that had seen so many writes recorded these events; what it read still stands. */
-  recorded(events: readonly AnyEvent[], seen: number): void {
+  recorded(events: readonly CartEvent[], seen: number): void {
     if (seen >= this.known.orderedAfter) this.known.orderSeen = true;
     for (const event of events) {
       if (event.id in this.known.recorded) throw new Error(`${inWords(event)} is recorded again`);
       if (event.sequence <= this.known.sequence) throw new Error('the sequence does not grow');
       this.known.sequence = event.sequence;
       if (event.type === 'cart.abandoned') this.#announced(event);
-      else this.#cancelled(event);
+      else if (event.type === 'cart.rescue_cancelled') this.#cancelled(event);
+      else this.#recovered(event);
       this.known.recorded[event.id] = JSON.stringify(event);
     }
   }
 
-  #announced(event: Extract<AnyEvent, { type: 'cart.abandoned' }>): void {
+  #announced(event: Extract<CartEvent, { type: 'cart.abandoned' }>): void {
     const { episode, stage, last_activity: basis, cart } = event.data;
     const life = this.known.lives.at(-1);
     const what = inWords(event);
@@ -200,7 +203,7 @@ export class Truth {
     });
   }
 
-  #cancelled(event: Extract<AnyEvent, { type: 'cart.rescue_cancelled' }>): void {
+  #cancelled(event: Extract<CartEvent, { type: 'cart.rescue_cancelled' }>): void {
     const telling = this.#told.find(({ id }) => id === event.data.announcement_id);
     if (!telling) throw new Error('a cancellation of what was not announced');
     if (!telling.over) throw new Error('a cancellation of what still holds');
@@ -209,11 +212,20 @@ export class Truth {
     telling.cancelledBy = event.id;
   }
 
+  #recovered(event: CartEvent): void {
+    const life = this.known.lives.find(({ episode }) => episode === event.data.episode);
+    if (event.type !== 'cart.recovered') throw new Error(`nobody asked for ${event.type}`);
+    if (!life || life.told.length === 0) throw new Error('an order is owed to what was not told');
+    if (life.open) throw new Error('an order is told that nobody placed');
+    if (life.recovered) throw new Error('an episode is recovered twice');
+    life.recovered = true;
+  }
+
   get #told(): Telling[] {
     return this.known.lives.flatMap(({ told }) => told);
   }
 
-  published(events: readonly AnyEvent[]): void {
+  published(events: readonly CartEvent[]): void {
     for (const event of events) {
       if (this.known.recorded[event.id] !== JSON.stringify(event))
         throw new Error(`${inWords(event)} is told, and not what was recorded`);
@@ -251,8 +263,7 @@ export class Truth {
   }
 }
 
-function inWords(event: AnyEvent): string {
-  return event.type === 'cart.abandoned'
-    ? `stage ${event.data.stage} is announced`
-    : `the cancellation of ${event.data.stage}`;
+function inWords({ type, data: { stage } }: CartEvent): string {
+  if (type === 'cart.abandoned') return `stage ${stage} is announced`;
+  return type === 'cart.rescue_cancelled' ? `the cancellation of ${stage}` : `${type} of ${stage}`;
 }

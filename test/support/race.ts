@@ -371,7 +371,7 @@ export class Race {
       }),
       bus: replacing(bus, {
         publish: async (events) => {
-          this.#truth.published(events);
+          this.#truth.published(events.filter((event) => event.type !== 'user.erased'));
           return bus.publish(events);
         },
       }),

@@ -45,7 +45,7 @@ interface Plan {
 }
 
 const USER = 'ann~the user';
-const ERASURE = { tombstoneTtlMs: 90 * DAY_MS, queues: ['demotion'] };
+const ERASURE = { tombstoneTtlMs: 90 * DAY_MS, prefix: 'rekindle', queues: ['demotion'] };
 
 export function scenarioOf(plan: Plan, redis: Pick<TestRedis, 'client' | 'prefix'>): TierScenario {
   const { begins, tasks, deeds, dies } = plan;
@@ -197,6 +197,7 @@ class Race implements TierRace {
       warm: replacing(gated.warm, { count: (user) => warm.count(user) }),
       cold: this.#world.cold,
       jobs: { forget: async () => 0 },
+      bus: this.#world.bus,
     };
     return erase(USER, ports, ERASURE);
   }

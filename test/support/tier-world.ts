@@ -14,6 +14,7 @@ import { type CompactPorts, Compactor } from '../../src/tiers/compact.ts';
 import { type DemotePorts, Demoter } from '../../src/tiers/demote.ts';
 import { parseTranscript } from '../../src/tiers/cold-records.ts';
 import { Promoter } from '../../src/tiers/promote.ts';
+import type { FakeBus } from './fake-bus.ts';
 import { LookWorld } from './look-world.ts';
 import { MemoryCold } from './memory-cold.ts';
 import { PlainSummarizer } from './plain-summarizer.ts';
@@ -64,9 +65,9 @@ export class TierWorld extends LookWorld implements AsyncDisposable {
     return new Compactor(wrap({ ...tierPorts, summarizer }), settings);
   }
 
-  get tierPorts(): DemotePorts & { readonly cold: ColdStore } {
-    const { clock, records, warm, cold } = this;
-    return { clock, records, warm, cold, agenda: this.hot.agenda };
+  get tierPorts(): DemotePorts & { readonly cold: ColdStore; readonly bus: FakeBus } {
+    const { clock, records, warm, cold, bus } = this;
+    return { clock, records, warm, cold, bus, agenda: this.hot.agenda };
   }
 
   /** Looks are made when they are due, and what they queue is done at once. */

@@ -8,7 +8,7 @@ export async function readWire(redis: Redis, stream = 'rekindle:events'): Promis
 }
 
 /** Each event once: what happened in effect. */
-export function inEffect(wire: readonly AnyEvent[]): AnyEvent[] {
+export function inEffect<E extends AnyEvent>(wire: readonly E[]): E[] {
   return [...new Map(wire.map((event) => [event.id, event])).values()];
 }
 
@@ -20,8 +20,17 @@ export function told(wire: readonly AnyEvent[]): Record<string, string[]> {
   return byUser;
 }
 
-function inWords(event: AnyEvent): string {
-  return event.type === 'cart.abandoned'
-    ? `announced ${event.data.stage}`
-    : `cancelled ${event.data.stage}: ${event.data.reason}`;
+function inWords({ type, data }: AnyEvent): string {
+  switch (type) {
+    case 'cart.abandoned':
+      return `announced ${data.stage}`;
+    case 'cart.rescue_cancelled':
+      return `cancelled ${data.stage}: ${data.reason}`;
+    case 'cart.touched':
+      return `touched ${data.stage}: ${data.channel}`;
+    case 'cart.recovered':
+      return `recovered ${data.stage}: ${data.class}`;
+    case 'user.erased':
+      return 'erased';
+  }
 }

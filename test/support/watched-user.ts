@@ -79,7 +79,14 @@ export class WatchedUser {
 }
 
 function inWords(event: EventDraft): string {
-  return event.type === 'cart.abandoned'
-    ? `announced ${event.stage}`
-    : `cancelled ${event.stage}: ${event.reason}`;
+  switch (event.type) {
+    case 'cart.abandoned':
+      return `announced ${event.stage}`;
+    case 'cart.rescue_cancelled':
+      return `cancelled ${event.stage}: ${event.reason}`;
+    case 'cart.touched':
+      return `touched ${event.stage}: ${event.channel}`;
+    case 'cart.recovered':
+      return `recovered ${event.evidence.announced.join('+')}`;
+  }
 }

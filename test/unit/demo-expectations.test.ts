@@ -4,7 +4,7 @@ import type { Deed } from '../../src/demo/shop.ts';
 import { timingFor } from '../../src/demo/timing.ts';
 import { locate, wrongWith } from '../../src/demo/whereabouts.ts';
 import type { Cart } from '../../src/model/cart.ts';
-import type { AnyEvent, CartAbandonedData, RescueCancelledData } from '../../src/model/event.ts';
+import type { RescueEvent, CartAbandonedData, RescueCancelledData } from '../../src/model/event.ts';
 
 const TERMS: Terms = { stagesMs: [3_000, 8_000], sureMs: 1_500, noticeMs: 1_000 };
 const CART: Cart = [{ product_id: 'shawl', price: 20, quantity: 1 }];
@@ -159,7 +159,7 @@ function expected(...deeds: Deed[]): string[] {
   );
 }
 
-function difference(deeds: Deed[], heard: AnyEvent[], until = LATE): string {
+function difference(deeds: Deed[], heard: RescueEvent[], until = LATE): string {
   const { missing, unexpected } = compare(expectationOf(deeds, TERMS), heard, until);
   return [
     ...(missing.length > 0 ? [`${missing.length} missing`] : []),
@@ -167,20 +167,20 @@ function difference(deeds: Deed[], heard: AnyEvent[], until = LATE): string {
   ].join(', ');
 }
 
-function announced(stage: number, activityAt: number, cartOf = {}): AnyEvent {
+function announced(stage: number, activityAt: number, cartOf = {}): RescueEvent {
   const data = {
     stage,
     last_activity: new Date(activityAt).toISOString(),
     cart: { count: 1, value: 20, fingerprint: '', ...cartOf },
   };
-  return { type: 'cart.abandoned', id: `a${stage}`, data: data as CartAbandonedData } as AnyEvent;
+  return { type: 'cart.abandoned', id: `a${stage}`, data: data as CartAbandonedData } as RescueEvent;
 }
 
-function cancelled(stage: number, reason: RescueCancelledData['reason']): AnyEvent {
+function cancelled(stage: number, reason: RescueCancelledData['reason']): RescueEvent {
   const data = { stage, reason, announcement_id: `a${stage}` };
   return {
     type: 'cart.rescue_cancelled',
     id: `c${stage}`,
     data: data as RescueCancelledData,
-  } as AnyEvent;
+  } as RescueEvent;
 }

@@ -15,6 +15,7 @@ const SETTINGS: EventSettings = {
   stagesMs: [1_800_000, 72_000_000, 259_200_000],
   sessionKey: (user) => `session:${user}`,
   nameOf: (user) => ({ user }),
+  attribution: {},
   quietHours: undefined,
   timezone: 'UTC',
 };

@@ -16,6 +16,7 @@ const SETTINGS: EventSettings = {
   stagesMs: [30 * MINUTE_MS, 20 * HOUR_MS],
   sessionKey: (user) => `session:${user}`,
   nameOf: (user) => ({ user }),
+  attribution: {},
   quietHours: undefined,
   timezone: 'UTC',
 };
@@ -185,7 +186,7 @@ describe('the id of an event', () => {
       build(draft, 'bob'),
       build(draft, 'ann', { ...SETTINGS, prefix: 'other' }),
       build({ ...draft, episode: T + 1 }),
-      build({ ...draft, stage: 0 }),
+      build({ ...draft, type: 'cart.abandoned', stage: 0 } as EventDraft),
     ].map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
   });

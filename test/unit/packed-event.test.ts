@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { AnyEvent } from '../../src/model/event.ts';
+import type { CartEvent } from '../../src/model/event.ts';
 import { packEvent, unpackEvent } from '../../src/model/packed-event.ts';
 import { abandonedEvent, cancelledEvent } from '../support/sample-events.ts';
 
-function throughTheStore(event: AnyEvent): AnyEvent {
+function throughTheStore(event: CartEvent): CartEvent {
   return unpackEvent({ user: event.data.user }, event.id, packEvent(event));
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type Wanted, isStillWanted } from '../../src/abandonment/wanted.ts';
+import { type Wanted, areStillWanted } from '../../src/abandonment/wanted.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/model/duration.ts';
 import type { RekindleEvent } from '../../src/model/event.ts';
 import { formatInstant } from '../../src/model/instant.ts';
@@ -25,8 +25,18 @@ function latest(): Announcement | undefined {
   return world.bus.heard.findLast((event) => event.type === 'cart.abandoned');
 }
 
-const ask = ({ data }: Announcement): Promise<Wanted> =>
-  isStillWanted(USER, data, { ledgers: world.hot.ledgers, clock: world.clock }, world.settings);
+const ask = async ({ data }: Announcement): Promise<Wanted> => {
+  const ports = { ledgers: world.hot.ledgers, clock: world.clock };
+  return (await areStillWanted([{ ref: USER, data }], ports, world.settings))[0]!;
+};
+
+const CONTACT = {
+  allowed: 'unknown',
+  basis: 'none',
+  not_before: null,
+  service_window_expires_at: null,
+} as const;
+const WANTED: Wanted = { wanted: true, contact: CONTACT };
 
 const foreign = (fields: Record<string, string>): Promise<unknown> =>
   world.hot.raw.hset(world.hot.keys.session(USER), fields);
@@ -40,9 +50,9 @@ describe('what was announced', () => {
   });
 
   test('holds while nothing happens, until it says that it is over', async () => {
-    expect(await ask(announced)).toEqual({ wanted: true });
+    expect(await ask(announced)).toEqual(WANTED);
     world.outage(19 * HOUR_MS - 1);
-    expect(await ask(announced)).toEqual({ wanted: true });
+    expect(await ask(announced)).toEqual(WANTED);
     world.outage(1);
     expect(await ask(announced)).toEqual({ wanted: false, reason: 'expired' });
   });
@@ -87,7 +97,7 @@ describe('what was announced', () => {
     await world.library.updateCart(USER, [SHOES]);
     await world.runFor(HOUR_MS);
     expect(latest()).not.toEqual(announced);
-    expect(await ask(latest()!)).toEqual({ wanted: true });
+    expect(await ask(latest()!)).toEqual(WANTED);
     expect(await ask(announced)).toEqual({ wanted: false, reason: 'overtaken' });
   });
 });

@@ -34,6 +34,16 @@ export class Keys {
     return `${this.#prefix}:ledger:${user}`;
   }
 
+  /** What a subscriber has had of a subject's events. */
+  inbox(subject: string): string {
+    return `${this.#prefix}:inbox:${subject}`;
+  }
+
+  /** When rescue messages went to a user lately. */
+  contacted(owner: string): string {
+    return `${this.#prefix}:contacted:${owner}`;
+  }
+
   /** One shard: a single server gains nothing by more. */
   get agenda(): string {
     return `${this.#prefix}:agenda:0`;

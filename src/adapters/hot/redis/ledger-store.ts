@@ -1,6 +1,9 @@
 import type { Redis } from 'ioredis';
+import type { Note } from '../../../model/ledger.ts';
+import { type OptOut, parseOptOut } from '../../../model/opt-out.ts';
 import type { Problem } from '../../../model/problem.ts';
 import { GUARD_FIELDS, POLICY_FIELDS, type PolicyField } from '../../../model/session.ts';
+import { shortDigest } from '../../../model/short-digest.ts';
 import type { Claim } from '../../../ports/agenda.ts';
 import type {
   CommitOutcome,
@@ -11,7 +14,7 @@ import type {
 } from '../../../ports/ledger.ts';
 import { type Keys, isMessagesType } from './keys.ts';
 import { Script } from './script.ts';
-import { parseStored, storedText, versionOf } from './stored-ledger.ts';
+import { packNote, parseStored, storedText, versionOf } from './stored-ledger.ts';
 
 /** As read.lua gives it: `digest` and `told` hold the values, or the digest is a hash and the values stand apart. */
 type Row = [
@@ -28,6 +31,8 @@ const quarantineScript = new Script<number[]>('quarantine.lua');
 const readScript = new Script<Row[]>('read.lua');
 const commitScript = new Script<number[]>('commit.lua');
 const strikeScript = new Script<number>('strike.lua');
+/** 1: noted; 0: nobody to note it of; -1: too much waits. */
+const noteScript = new Script<number>('note.lua');
 const forgetScript = new Script<number>('forget.lua');
 
 /** What commit.lua returns. */
@@ -55,6 +60,8 @@ export interface LedgerStoreOptions {
   readonly maxCart: number;
   /** Time that a lease must still have for a commit: what the clocks of two hosts may differ. */
   readonly leaseMarginMs: number;
+  /** How long it counts that a rescue message went out; 0: it does not. */
+  readonly contactWindowMs: number;
   /** The quarantine keeps the latest so many. */
   readonly maxQuarantined: number;
 }
@@ -84,7 +91,7 @@ export class RedisLedgerStore implements LedgerStore {
     now: number,
     digestMax: number,
   ): Promise<(Reading | undefined)[]> {
-    const { maxCart } = this.#options;
+    const { maxCart, contactWindowMs } = this.#options;
     const readings: (Reading | undefined)[] = [];
     while (readings.length < users.length) {
       const rest = users.slice(readings.length);
@@ -92,10 +99,13 @@ export class RedisLedgerStore implements LedgerStore {
       for (const user of rest)
         keys.push(this.#keys.session(user), this.#keys.ledger(user), this.#keys.overflow(user));
       const owners = rest.map((user) => this.#keys.names.ownerOf(user));
+      const capped = contactWindowMs > 0;
+      if (capped) keys.push(...owners.map((owner) => this.#keys.contacted(owner)));
       const args = [maxCart, digestMax, POLICY_FIELDS.length, ...POLICY_FIELDS, ...owners];
       const rows = await readScript.run(this.#redis, keys, args);
+      const contacted = capped ? (rows.pop() as unknown as (string | null)[]) : [];
       rows.forEach((row, index) =>
-        readings.push(toReading(rest[index] ?? '', row, now, this.#keys)),
+        readings.push(toReading(rest[index] ?? '', row, contacted[index] ?? null, now, this.#keys)),
       );
     }
     return readings;
@@ -141,6 +151,25 @@ export class RedisLedgerStore implements LedgerStore {
       outcomes.push(...codes.map((code) => OUTCOMES.get(code) ?? 'changed'));
     }
     return outcomes;
+  }
+
+  async note(user: string, note: Note, now: number): Promise<boolean> {
+    const owner = this.#keys.names.ownerOf(user);
+    const message =
+      note.what === 'touch' ? shortDigest(`${note.channel} ${note.messageId}`).slice(0, 8) : '';
+    const code = await noteScript.run(
+      this.#redis,
+      [
+        this.#keys.ledger(user),
+        this.#keys.agenda,
+        this.#keys.tombstones,
+        this.#keys.contacted(owner),
+      ],
+      [user, owner, note.at, now, packNote(note), message, this.#options.contactWindowMs],
+    );
+    if (code < 0)
+      throw new Error('too much was noted of this user since the last look: look first');
+    return code === 1;
   }
 
   async strike(
@@ -223,7 +252,18 @@ export class RedisLedgerStore implements LedgerStore {
   }
 }
 
-function toReading(user: string, row: Row, now: number, keys: Keys): Reading | undefined {
+/** `instant=message,…`: see note.lua. */
+function instantsIn(contacted: string | null): number[] {
+  return contacted ? contacted.split(',').map((one) => Number.parseInt(one, 10)) : [];
+}
+
+function toReading(
+  user: string,
+  row: Row,
+  contacted: string | null,
+  now: number,
+  keys: Keys,
+): Reading | undefined {
   const [pttl, overflow, fault, digest, stored] = row;
   const sight = digest.startsWith('#') ? sightApart(row) : sightInOne(row);
   if (!sight) return undefined;
@@ -235,11 +275,14 @@ function toReading(user: string, row: Row, now: number, keys: Keys): Reading | u
     problem: stored !== null && !found ? UNREADABLE : problemOf(ofMessages ? '' : fault),
     expiresAt: pttl >= 0 ? now + pttl : undefined,
     overflow,
-    optedOutAt: sight.optedOutAt,
+    optedOutAt: sight.optOut.at,
+    optedOutOf: sight.optOut.of,
+    contactedAt: instantsIn(contacted),
     digest,
     ledger: found?.ledger,
     version: versionOf(stored),
     pending: found?.pending ?? [],
+    notes: found?.notes ?? [],
   };
 }
 
@@ -252,7 +295,7 @@ function isOfMessages(fault: string, key: string, keys: Keys): boolean {
 }
 
 interface Sight {
-  readonly optedOutAt: number | undefined;
+  readonly optOut: OptOut;
   readonly fields: Partial<Record<PolicyField, string>>;
 }
 
@@ -262,7 +305,7 @@ function sightApart([, , , , , optedOutAt, ...values]: Row): Sight {
     const value = values[index];
     if (typeof value === 'string') fields[name] = value;
   });
-  return { optedOutAt: optedOutAt === null ? undefined : instantOf(optedOutAt), fields };
+  return { optOut: parseOptOut(optedOutAt ?? undefined), fields };
 }
 
 /** Undefined if a value holds a zero byte, or what is no UTF-8: as text it would seem to have changed at every commit. */
@@ -281,12 +324,7 @@ function sightInOne([, , , digest, , told]: Row): Sight | undefined {
     if (name && value !== MISSING) fields[name] = value;
   });
   const [, optedOutAt] = deciding;
-  return { optedOutAt: optedOutAt === MISSING ? undefined : instantOf(optedOutAt), fields };
-}
-
-/** NaN: at a time that nobody knows. */
-function instantOf(text = ''): number {
-  return text === '' ? Number.NaN : Number(text);
+  return { optOut: parseOptOut(optedOutAt === MISSING ? undefined : optedOutAt), fields };
 }
 
 const UNREADABLE: Problem = {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { subjectOf } from '../../../model/event.ts';
 import { formatInstant } from '../../../model/instant.ts';
 import type { Ledger } from '../../../model/ledger.ts';
 import { type Said, said, saidInOneText } from '../../../model/said.ts';
@@ -57,6 +58,7 @@ const FOUND = [
   'quarantine',
   'optout',
   'pending events',
+  'subscribers',
 ] as const;
 
 /** Messages of a page at the least: a page of the usual size takes Redis well below a millisecond. */
@@ -123,6 +125,7 @@ export class RedisRecords implements SessionRecords {
         ledger: found?.ledger,
         version: versionOf(stored),
         pending: found?.pending ?? [],
+        notes: found?.notes ?? [],
       },
       digest,
       overflowDigest,
@@ -144,7 +147,7 @@ export class RedisRecords implements SessionRecords {
   }
 
   async sink(snapshot: Snapshot, ledger: Ledger | undefined): Promise<boolean> {
-    const text = ledger ? storedText(snapshot.ledger, ledger, []) : '';
+    const text = ledger ? storedText(snapshot.ledger, ledger, [], snapshot.ledger.notes) : '';
     const done = await sinkScript.run(this.#redis, this.#keysOf(snapshot.user), [
       this.#options.maxCart,
       this.#page,
@@ -202,6 +205,8 @@ export class RedisRecords implements SessionRecords {
         this.#keys.erasedOptouts,
         this.#keys.pepper,
         this.#keys.tombstones,
+        this.#keys.inbox(subjectOf(this.names.nameOf(user))),
+        this.#keys.contacted(this.names.ownerOf(user)),
       ],
       [user, erasedAt, randomBytes(16).toString('hex'), this.names.ownerOf(user)],
     );

@@ -118,6 +118,7 @@ export class RedisSessions implements Sessions {
       args.push(`${pairs.length / 2},${messages.length},${flags}`, ...pairs, ...messages);
       if (cart) args.push(cart.digest);
       if (owner !== user) args.push(owner);
+      if (Array.isArray(write.optedOut)) args.push(write.optedOut.join());
     }
     try {
       const refused = await writeScript.run(this.#redis, keys, args);
@@ -251,6 +252,7 @@ function flagsOf(write: SessionWrite, manage: boolean): string {
     write.ordered && 'o',
     write.ended && 'e',
     write.optedOut && 'x',
+    Array.isArray(write.optedOut) && 's',
     write.armNow && 'n',
     manage && 'm',
   ]

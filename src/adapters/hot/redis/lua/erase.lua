@@ -1,15 +1,17 @@
 -- Removes what the hot tier holds of a session, with its owner's opt-out, and leaves a tombstone, or counts it.
 --
 -- KEYS  1 session, 2 messages, 3 overflow, 4 ledger, 5 agenda, 6 leased, 7 quarantine (by time), 8 quarantine (details),
---       9 optouts, 10 opt-outs of the erased, 11 the key of their names, 12 tombstones
+--       9 optouts, 10 opt-outs of the erased, 11 the key of their names, 12 tombstones, 13 inbox, 14 when rescue messages
+--       went to the owner
 -- ARGV  1 user, 2 instant of the erasure in ms, or '' to count, 3 a random key, should there be none yet, 4 owner of the
 --       session
--- Returns what was found, in the order of the keys 1 to 9 (quarantine once), then the number of pending events.
+-- Returns what was found, in the order of the keys 1 to 9 (quarantine once), then the number of pending events, and what the
+-- keys 13 and 14 hold.
 -- Guarantee: all of it or nothing, and in one moment with the tombstone: what stands beside one has come since. An
 -- opt-out stays, under a keyed hash of the owner's name: see read.lua.
 
 local call = redis.call
-local session, messages, overflow, ledger, agenda, leased, quarantine, details, optouts, unnamed, pepper, tombstones = unpack(KEYS)
+local session, messages, overflow, ledger, agenda, leased, quarantine, details, optouts, unnamed, pepper, tombstones, inbox, contacted = unpack(KEYS)
 local user, erasedAt, owner = ARGV[1], ARGV[2], ARGV[4]
 
 -- Under a key that ends so may be a session, or the messages of another.
@@ -34,11 +36,12 @@ local found = {
   call('HEXISTS', details, user),
   call('HEXISTS', optouts, owner),
   pending,
+  call('EXISTS', inbox, contacted),
 }
 if erasedAt == '' then return found end
 
 call('ZADD', tombstones, 'GT', erasedAt, owner)
-call('DEL', overflow, ledger)
+call('DEL', overflow, ledger, inbox, contacted)
 if isSession then call('DEL', session) end
 if isMessages then call('DEL', messages) end
 call('ZREM', agenda, user)

@@ -3,9 +3,11 @@
 -- KEYS  1 optouts, 2 opt-outs of the erased, 3 the key of their names; then per user: session, ledger, overflow
 -- ARGV  1 largest cart that is read, in bytes; 2 longest digest that is given as it is; 3 number n of fields, then n names,
 --       see sight.lua; then per user: owner of the session
+--       Where KEYS go on after the users, they are, per user, when rescue messages went to the owner: see note.lua
 -- Returns one row per user: {pttl (-2: no session), length of the overflow, fault, digest, ledger, the other values in one
 -- text like the digest}, or, where the digest is too long, {pttl, length, fault, '#' and the SHA-1 of the digest, ledger,
 -- optedOutAt, all values...}, for each element of an answer costs either side more than its bytes
+-- With the texts of those further keys as one more row at the end.
 -- Guarantee: each row is one moment of that user. Stops early, with fewer rows than users, once it has read so much
 -- that a longer run would hold others up; the caller asks again for the rest. One who opted out, was erased and is back
 -- has opted out.
@@ -20,8 +22,8 @@ local maxCart, digestMax, names = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
 local fields = tonumber(ARGV[3])
 for i = 1, fields do names[i] = ARGV[3 + i] end
 
-local ledgers = {}
-for i = 5, #KEYS, 3 do ledgers[#ledgers + 1] = KEYS[i] end
+local ledgers, lastOfUsers = {}, 3 + 3 * (#ARGV - 3 - fields)
+for i = 5, lastOfUsers, 3 do ledgers[#ledgers + 1] = KEYS[i] end
 local stored = call('MGET', unpack(ledgers))
 local optouts = call('HMGET', KEYS[1], unpack(ARGV, 4 + fields))
 
@@ -60,4 +62,5 @@ for n = 1, #ledgers do
   total = total + size
   if total > BYTES_MAX then break end
 end
+if #KEYS > lastOfUsers then rows[#rows + 1] = call('MGET', unpack(KEYS, lastOfUsers + 1)) end
 return rows

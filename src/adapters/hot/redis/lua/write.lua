@@ -3,8 +3,10 @@
 -- KEYS  1 agenda, 2 optouts, 3 tombstones; then per write: session, messages, overflow
 -- ARGV  1 first threshold in ms, 2 TTL in ms, 3 window, 4 messages that fill a segment; then per write:
 --       user, instant in ms, now in ms, the instant as text, what follows and flags ('n,m,flags'), n × (name, value),
---       m messages, with flag c the digest of the cart, and with flag u the session's owner, where that is not the user
---       flags: a activity, c the cart is among the fields, o ordered, e ended, x opted out, n look now, m manage, u see above
+--       m messages, with flag c the digest of the cart, with flag u the session's owner, where that is not the user, and with
+--       flag s the channels that were opted out of
+--       flags: a activity, c the cart is among the fields, o ordered, e ended, x opted out, s of some channels only, n look
+--       now, m manage, u see above
 -- Returns for each write that was refused its place in the batch and what is wrong with which key; nothing of it was done.
 -- Guarantee: a touch of a user who is armed already changes nothing in the agenda; a user who is new, was waiting for
 -- something later, or was silent for the first threshold, is looked at now. The latest activity never moves back, but
@@ -68,6 +70,15 @@ local function markCart(marks, digest, ordered, at)
   marks.digest = digest
 end
 
+-- 'instant' of all channels, or '-', then ';channel=instant' of each single one: see src/model/opt-out.ts.
+local function optOutOf(known, channels, at)
+  local text = known or '-'
+  for channel in channels:gmatch('[^,]+') do
+    text = text:gsub(';' .. channel:gsub('[%-.]', '%%%0') .. '=[^;]*', '') .. ';' .. channel .. '=' .. at
+  end
+  return text
+end
+
 -- RPUSH or HSET of values[from] to values[last]; returns what the last of these commands did.
 local function inChunks(command, key, values, from, last)
   local result
@@ -109,7 +120,8 @@ local function write(keyAt, argAt, has)
   local at, now, messageCount = tonumber(atText), tonumber(nowText), has.messages
   local fieldsAt = argAt + 5
   local messagesAt = fieldsAt + 2 * has.fields
-  local owner = has.u and ARGV[messagesAt + messageCount + (has.c and 1 or 0)] or user
+  local ownerAt = messagesAt + messageCount + (has.c and 1 or 0)
+  local owner = has.u and ARGV[ownerAt] or user
 
   local erasedAt = anyErased and tonumber(call('ZSCORE', tombstones, owner) or nil)
   if erasedAt and at <= erasedAt then return ERASED end
@@ -142,7 +154,11 @@ local function write(keyAt, argAt, has)
     call('DEL', session, messages)
     noted, ended = nil, nil
   end
-  if has.x then call('HSET', optouts, owner, atText) end
+  if has.x then
+    local channels = has.s and ARGV[ownerAt + (has.u and 1 or 0)]
+    local text = channels and optOutOf(call('HGET', optouts, owner), channels, atText) or atText
+    call('HSET', optouts, owner, text)
+  end
   if not ended and not foreign and (has.x or has.e) and not has.a then
     call('ZADD', agenda, 'LT', nowText, user)
     return nil
@@ -216,5 +232,6 @@ for keyAt = 4, #KEYS, 3 do
   end
   place = place + 1
   at = at + 5 + 2 * shape.fields + shape.messages + (shape.c and 1 or 0) + (shape.u and 1 or 0)
+    + (shape.s and 1 or 0)
 end
 return refused
