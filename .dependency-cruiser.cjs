@@ -10,9 +10,11 @@ const DOMAIN = '^src/(abandonment|tiers|recall|memory|rescue|insight|replay)/';
 const PURE_LIBRARIES = [
   'cron-parser',
   'cockatiel',
+  'countries-and-timezones',
   'csv-parse',
   'fastest-levenshtein',
   'gpt-tokenizer',
+  'libphonenumber-js',
   'luxon',
   'ms',
   'stemmer',

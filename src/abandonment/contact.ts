@@ -1,20 +1,23 @@
-import { DateTime, IANAZone } from 'luxon';
+import { IANAZone } from 'luxon';
 import type { Contact } from '../model/event.ts';
-import { HOUR_MS, MINUTE_MS } from '../model/duration.ts';
+import { HOUR_MS } from '../model/duration.ts';
 import { FUTURE_TOLERANCE_MS, isoInstant, parseInstant } from '../model/instant.ts';
 import type { Facts } from './facts.ts';
+import { isHeldOut } from './holdout.ts';
+import { zonesOfPhone } from './phone-zones.ts';
+import { type QuietHours, quietUntil, quietUntilInAll } from './quiet-hours.ts';
 
 export interface ContactSettings {
   /** Local times between which nobody is contacted; undefined: no quiet hours. */
   readonly quietHours: QuietHours | undefined;
-  /** The tenant's IANA time zone, for users whose session names none. */
+  /** The tenant's IANA time zone, for users whose session names none and whose telephone number tells no country. */
   readonly timezone: string;
-}
-
-/** Minutes of the local day; `fromMinute` may be later than `toMinute`: over midnight. */
-export interface QuietHours {
-  readonly fromMinute: number;
-  readonly toMinute: number;
+  /** As many rescue messages as a user may get within that time, over all episodes; undefined: any number. */
+  readonly frequencyCap?: { readonly count: number; readonly windowMs: number } | undefined;
+  /** Share of users who are not to be contacted, so that what contacting does can be measured. Default 0. */
+  readonly holdout?: number;
+  /** Decides which users those are. Default none. */
+  readonly holdoutSalt?: string;
 }
 
 /**
@@ -28,20 +31,66 @@ const SERVICE_WINDOW_MS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** May the user be contacted, and from when on? Facts as of `now`; the subscriber asks again before it sends. */
-export function contactFor(facts: Facts, settings: ContactSettings, now: number): Contact {
-  const { consent, fields } = facts;
-  const { basis = '' } = consent;
-  const channel = fields.active_channel;
-  const covered =
-    consent.scope === undefined || (channel !== undefined && consent.scope.includes(channel));
-  const notBefore =
-    settings.quietHours && quietUntil(settings.quietHours, zoneOf(facts, settings), now);
+export function contactFor(
+  user: string,
+  facts: Facts,
+  settings: ContactSettings,
+  now: number,
+): Contact {
+  const { active_channel: channel, last_inbound_at: lastInbound } = facts.fields;
+  const notBefore = settings.quietHours && quietEnd(facts, settings.quietHours, settings, now);
   return {
-    allowed: consent.status === 'yes' && !covered ? 'no' : consent.status,
-    basis: consent.status === 'yes' && !covered ? 'scope' : basis === '' ? 'none' : basis,
+    ...allowedFor(user, facts, settings, now),
     not_before: notBefore === undefined ? null : isoInstant(notBefore),
-    service_window_expires_at: serviceWindow(fields.active_channel, fields.last_inbound_at, now),
+    service_window_expires_at: serviceWindow(channel, lastInbound, now),
   };
+}
+
+/**
+ * The first line that fits is the answer:
+ *
+ * | the user                                       | allowed | basis                        |
+ * |------------------------------------------------|---------|------------------------------|
+ * | is held out                                    | no      | `holdout`                    |
+ * | said no                                        | no      | as the consent says, `none`  |
+ * | opted out of everything                        | no      | `opt_out`                    |
+ * | opted out of this channel                      | no      | `opt_out`                    |
+ * | said yes, to other channels                    | no      | `scope`                      |
+ * | had as many messages lately as the cap allows  | no      | `frequency_cap`              |
+ * | said yes                                       | yes     | as the consent says, `none`  |
+ * | was not asked                                  | unknown | as the consent says, `none`  |
+ *
+ * Held out comes first, also before a no: who is held out is drawn whatever they said, and a comparison in which those
+ * who said no stood on one side alone would not be one. Where no channel is known, a consent to some covers it not.
+ */
+function allowedFor(
+  user: string,
+  { consent, optedOut, optedOutOf, contactedAt, fields }: Facts,
+  { holdout = 0, holdoutSalt = '', frequencyCap }: ContactSettings,
+  now: number,
+): Pick<Contact, 'allowed' | 'basis'> {
+  if (isHeldOut(user, holdout, holdoutSalt)) return { allowed: 'no', basis: 'holdout' };
+  const said = {
+    allowed: consent.status,
+    basis: consent.basis === undefined || consent.basis === '' ? 'none' : consent.basis,
+  };
+  if (consent.status === 'no') return said;
+  const channel = fields.active_channel;
+  if (optedOut || names([...optedOutOf.keys()], channel)) return { allowed: 'no', basis: 'opt_out' };
+  if (consent.status === 'yes' && consent.scope && !names(consent.scope, channel))
+    return { allowed: 'no', basis: 'scope' };
+  if (frequencyCap) {
+    const since = now - frequencyCap.windowMs;
+    const lately = contactedAt.reduce((count, at) => count + (at > since ? 1 : 0), 0);
+    if (lately >= frequencyCap.count) return { allowed: 'no', basis: 'frequency_cap' };
+  }
+  return said;
+}
+
+function names(channels: readonly string[], channel: string | undefined): boolean {
+  if (channel === undefined || channels.length === 0) return false;
+  const wanted = channel.trim().toLowerCase();
+  return channels.some((one) => one.trim().toLowerCase() === wanted);
 }
 
 function serviceWindow(
@@ -56,55 +105,15 @@ function serviceWindow(
   return inboundAt > now + FUTURE_TOLERANCE_MS ? null : isoInstant(inboundAt + windowMs);
 }
 
-function zoneOf(facts: Facts, settings: ContactSettings): string {
-  const own = facts.fields.timezone;
-  return own !== undefined && IANAZone.isValidZone(own) ? own : settings.timezone;
-}
-
-/**
- * The instant at which the quiet hours that hold `now` end, or undefined outside them. Local time is the zone's, so
- * the day on which clocks change has quiet hours that are an hour shorter or longer; an end that the clocks jump over
- * is the first instant after it.
- */
-export function quietUntil(quiet: QuietHours, zone: string, now: number): number | undefined {
-  // The answer holds for the whole minute, and a drained backlog asks it thousands of times in one.
-  const key = `${zone}|${String(quiet.fromMinute)}-${String(quiet.toMinute)}`;
-  const minute = Math.floor(now / MINUTE_MS);
-  const known = answers.get(key);
-  if (known?.minute === minute) return known.until;
-  const until = computeQuietUntil(quiet, zone, now);
-  if (answers.size >= ANSWERS_KEPT) answers.clear();
-  answers.set(key, { minute, until });
-  return until;
-}
-
-/** A bound on the memo: there are about 600 IANA zones. */
-const ANSWERS_KEPT = 1_000;
-const answers = new Map<string, { readonly minute: number; readonly until: number | undefined }>();
-
-function computeQuietUntil(quiet: QuietHours, zone: string, now: number): number | undefined {
-  const local = DateTime.fromMillis(now, { zone });
-  const minute = local.hour * 60 + local.minute;
-  const { fromMinute, toMinute } = quiet;
-  const overMidnight = fromMinute > toMinute;
-  const inside = overMidnight
-    ? minute >= fromMinute || minute < toMinute
-    : minute >= fromMinute && minute < toMinute;
-  if (!inside) return undefined;
-  const endsTomorrow = overMidnight && minute >= fromMinute;
-  const day = endsTomorrow ? local.plus({ days: 1 }) : local;
-  const end = day.set({
-    hour: Math.floor(toMinute / 60),
-    minute: toMinute % 60,
-    second: 0,
-    millisecond: 0,
-  });
-  return (end.hour * 60 + end.minute === toMinute ? end : startOfOffset(end)).toMillis();
-}
-
-/** Luxon takes a time that the clocks jump over for one as far behind the jump as it is behind the jump's start. */
-function startOfOffset(behindJump: DateTime): DateTime {
-  let at = behindJump;
-  for (let before = at; before.offset === at.offset; before = at.minus({ minutes: 1 })) at = before;
-  return at;
+/** In the zone of the session; else in every one of the telephone number's country; else in the tenant's. */
+function quietEnd(
+  { fields }: Facts,
+  quiet: QuietHours,
+  { timezone: tenants }: ContactSettings,
+  now: number,
+): number | undefined {
+  const { timezone: own, phone } = fields;
+  if (own !== undefined && IANAZone.isValidZone(own)) return quietUntil(quiet, own, now);
+  const country = phone === undefined ? undefined : zonesOfPhone(phone);
+  return country ? quietUntilInAll(quiet, country, tenants, now) : quietUntil(quiet, tenants, now);
 }

@@ -109,7 +109,7 @@ export function buildEvent(
     channel: fields.active_channel ?? null,
     language: fields.language ?? null,
     intent: fields.current_intent ?? null,
-    contact: contactFor(draft.facts, settings, now),
+    contact: contactFor(user, draft.facts, settings, now),
     valid_until: isoInstant(draft.validUntil),
   });
 }

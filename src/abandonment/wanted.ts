@@ -22,7 +22,7 @@ export type Wanted =
   | { readonly wanted: true; readonly contact: Contact }
   | { readonly wanted: false; readonly reason: UnwantedReason };
 
-type Announcement = Pick<CartAbandonedData, 'episode' | 'stage' | 'valid_until'>;
+type Announcement = Pick<CartAbandonedData, 'user' | 'episode' | 'stage' | 'valid_until'>;
 
 /**
  * Asks of a batch in one round trip.
@@ -44,7 +44,7 @@ export async function areStillWanted(
     if (reason !== undefined || !reading) return { wanted: false, reason: reason ?? 'unknown' };
     const read = readFacts(reading, reading.ledger?.snapshot, now);
     if ('problem' in read) return { wanted: false, reason: 'unknown' };
-    return { wanted: true, contact: contactFor(read.facts, settings, now) };
+    return { wanted: true, contact: contactFor(data.user, read.facts, settings, now) };
   });
 }
 

@@ -118,6 +118,56 @@ export const localHours: Form<LocalHours | undefined> = {
   }),
 };
 
+/** So many in so long. */
+export interface Rate {
+  readonly count: number;
+  readonly windowMs: number;
+}
+
+export const rate: Form<Rate | undefined> = {
+  accepts: 'how many in how long, such as 3/7d, or off',
+  schema: z.string().transform((text, context) => {
+    if (text.toLowerCase() === 'off') return undefined;
+    const [, count, window] = /^(\d{1,6})\s*\/\s*(\w+)$/.exec(text) ?? [];
+    const windowMs = durationMs.pipe(z.number().positive()).safeParse(window).data;
+    if (windowMs !== undefined && Number(count) > 0) return { count: Number(count), windowMs };
+    context.addIssue('no rate');
+    return z.NEVER;
+  }),
+};
+
+export function share(most: number): Form<number> {
+  return {
+    accepts: `a share from 0 to ${most}, such as 0.1`,
+    schema: z
+      .string()
+      .regex(/^\d(\.\d{1,12})?$/)
+      .transform(Number)
+      .pipe(z.number().max(most)),
+  };
+}
+
+/** Names are told apart without regard to case. */
+export const durationsByName: Form<Readonly<Record<string, number>>> = {
+  accepts: 'durations above zero by name, such as chat=24h,email=5d',
+  schema: z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.split('=').map((half) => half.trim())))
+    .pipe(
+      z.array(
+        z.tuple([
+          z
+            .string()
+            .regex(/^[a-z][\w.-]{0,63}$/i)
+            .toLowerCase(),
+          durationMs.pipe(z.number().positive()),
+        ]),
+      ),
+    )
+    .refine((pairs) => new Set(pairs.map(([name]) => name)).size === pairs.length)
+    .transform((pairs) => Object.fromEntries(pairs)),
+};
+
 export const cron: Form<string> = {
   accepts: 'a cron expression of five fields such as "17 3 * * *"',
   schema: z

@@ -258,7 +258,31 @@ export const SETTINGS = {
     'REKINDLE_TIMEZONE',
     'UTC',
     forms.timezone,
-    'Time zone of users whose session names none.',
+    'Time zone of users whose session names none, and whose telephone number tells no country.',
+  ),
+  frequencyCap: setting(
+    'REKINDLE_FREQUENCY_CAP',
+    'off',
+    forms.rate,
+    'How many rescue messages a user may get in how long, over all carts; or `off`.',
+  ),
+  holdout: setting(
+    'REKINDLE_HOLDOUT',
+    '0',
+    forms.share(0.5),
+    'Share of users who are announced and not to be contacted, so that it can be measured what contacting does.',
+  ),
+  holdoutSalt: setting(
+    'REKINDLE_HOLDOUT_SALT',
+    'rekindle',
+    forms.text,
+    'Decides which users those are: another text draws others.',
+  ),
+  attributionMs: setting(
+    'REKINDLE_ATTRIBUTION',
+    'chat=24h,email=5d',
+    forms.durationsByName,
+    'How long after a rescue message an order is owed to it, by channel such as `whatsapp`, or by class: `email`, and `chat` for all others.',
   ),
 
   reconcileEveryMs: setting(

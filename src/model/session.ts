@@ -32,6 +32,7 @@ export const POLICY_FIELDS = [
   'session_id',
   ...ORDER_FIELDS,
   'timezone',
+  'phone',
 ] as const;
 
 export type PolicyField = (typeof POLICY_FIELDS)[number];
