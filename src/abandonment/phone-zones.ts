@@ -47,8 +47,8 @@ let phoneNumbers: Loaded | undefined;
 /** At the first number: the library takes 15 MB and more time to load than the rest of a watcher's start. */
 function load(): Loaded {
   const library = createRequire(import.meta.url)('libphonenumber-js/min') as typeof PhoneNumbers;
-  const countries = Map.groupBy(library.getCountries(), (one) =>
-    String(library.getCountryCallingCode(one)),
+  const countries = Map.groupBy(library.getCountries(), (one): string =>
+    library.getCountryCallingCode(one),
   );
   return {
     parse: library.parsePhoneNumberFromString,
