@@ -62,7 +62,7 @@ async function compactAll(
       nextFrom: undefined,
       leftMs: undefined,
       erasedAt: undefined,
-      ledger: { ledger: undefined, version: '', pending: [] },
+      ledger: { ledger: undefined, version: '', pending: [], notes: [] },
       digest: '',
       overflowDigest: '',
     }),

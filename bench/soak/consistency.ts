@@ -1,7 +1,7 @@
 import { compare, expectationOf } from '../../src/demo/expectations.ts';
 import type { Visit } from '../../src/demo/shop.ts';
 import type { Hot } from '../../src/compose.ts';
-import type { AnyEvent } from '../../src/model/event.ts';
+import { type AnyEvent, isRescueEvent } from '../../src/model/event.ts';
 import type { Bus } from '../../src/ports/bus.ts';
 import { TERMS } from './terms.ts';
 

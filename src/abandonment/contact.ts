@@ -76,7 +76,8 @@ function allowedFor(
   };
   if (consent.status === 'no') return said;
   const channel = fields.active_channel;
-  if (optedOut || names([...optedOutOf.keys()], channel)) return { allowed: 'no', basis: 'opt_out' };
+  if (optedOut || names([...optedOutOf.keys()], channel))
+    return { allowed: 'no', basis: 'opt_out' };
   if (consent.status === 'yes' && consent.scope && !names(consent.scope, channel))
     return { allowed: 'no', basis: 'scope' };
   if (frequencyCap) {

@@ -166,7 +166,11 @@ describe('erasing a user', () => {
     return [...keys, ...agenda].filter((text) => /\bann\b/.test(text));
   };
   const eraseUser = async (user: string, jobs: VirtualJobs) =>
-    erase(user, { ...world.tierPorts, jobs }, { tombstoneTtlMs: HOT_TTL_MS, prefix: 'rekindle', queues: [DEMOTION] });
+    erase(
+      user,
+      { ...world.tierPorts, jobs },
+      { tombstoneTtlMs: HOT_TTL_MS, prefix: 'rekindle', queues: [DEMOTION] },
+    );
 
   test('takes every session from every place, and nobody else’s', async () => {
     const jobs = new VirtualJobs(world.clock);

@@ -1,3 +1,4 @@
+import type { RekindleEvent } from '../../src/model/event.ts';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test, vi } from 'vitest';
 import { openHot } from '../../src/compose.ts';
@@ -9,6 +10,8 @@ import { ShopProcess } from '../support/shop-process.ts';
 import { PATIENT, ShopTrial } from '../support/shop-trial.ts';
 import { foreignWriter } from '../support/shop-writers.ts';
 import { WatcherProcess } from '../support/watcher-process.ts';
+
+type Announced = RekindleEvent<'cart.abandoned'>;
 
 /** What the clock of a host is off by. */
 const AHEAD_MS = 2 * MINUTE_MS;
@@ -92,7 +95,7 @@ test('an application on such a host writes when things happened, for its library
     expect(lastActivityAt).toBeGreaterThan(before - SECOND_MS);
     expect(lastActivityAt).toBeLessThan(after + SECOND_MS);
     const announced = await ear.until(user, ({ type }) => type === 'cart.abandoned');
-    expect(Date.parse(announced!.data.last_activity)).toBe(lastActivityAt);
+    expect(Date.parse((announced as Announced).data.last_activity)).toBe(lastActivityAt);
     expect(Date.parse(announced!.time)).toBeGreaterThanOrEqual(lastActivityAt + SECOND_MS);
     await shop.does({ user });
     await ear.until(user, ({ type }) => type === 'cart.rescue_cancelled');
@@ -124,7 +127,7 @@ test('what another program writes counts by its own clock', async () => {
   const behindAt = await writes('behind', BEHIND_MS);
   const announced = await ear.until('behind', () => true);
   expect(announced).toMatchObject({ type: 'cart.abandoned', data: { stage: 0 } });
-  expect(Date.parse(announced!.data.last_activity)).toBe(behindAt);
+  expect(Date.parse((announced as Announced).data.last_activity)).toBe(behindAt);
   expect(Date.parse(announced!.time)).toBeGreaterThanOrEqual(behindAt + thresholdMs);
   await becomesDue('ahead', aheadAt + thresholdMs);
   await becomesDue('honest', honestAt + thresholdMs);

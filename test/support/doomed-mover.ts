@@ -5,6 +5,7 @@
 import { writeSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { RedisRecords } from '../../src/adapters/hot/redis/records.ts';
+import { RedisStreamsBus } from '../../src/adapters/bus/redis-streams/redis-streams-bus.ts';
 import { BullmqJobs } from '../../src/adapters/jobs/bullmq/bullmq-jobs.ts';
 import { FilesCold } from '../../src/adapters/cold/files/files-cold.ts';
 import { SqliteWarm } from '../../src/adapters/warm/sqlite/sqlite-warm.ts';
@@ -65,10 +66,23 @@ const bullmq = new BullmqJobs({
   lockMs: plan.lockMs,
 });
 const jobs = doomed('jobs', bullmq);
+const bus = doomed(
+  'bus',
+  new RedisStreamsBus({
+    connect: (settings) => new Redis(plan.url, settings),
+    prefix: plan.prefix,
+    cap: 1_000,
+    log: silentLogger,
+  }),
+);
 const cold = doomed('cold', await FilesCold.open(`${plan.file}.cold`, clock));
 
 if (plan.task === 'erase') {
-  const settings = { tombstoneTtlMs: TOMBSTONE_TTL_MS, prefix: plan.prefix, queues: [DEMOTION, COMPACTION] };
+  const settings = {
+    tombstoneTtlMs: TOMBSTONE_TTL_MS,
+    prefix: plan.prefix,
+    queues: [DEMOTION, COMPACTION],
+  };
   const report = await erase(plan.user, { clock, records, warm, cold, jobs, bus }, settings);
   writeSync(1, `${JSON.stringify(report.remains)}\n`);
   process.exit(0);

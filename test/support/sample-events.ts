@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { stageEventId } from '../../src/model/event.ts';
-import type { AnyEvent, RekindleEvent } from '../../src/model/event.ts';
+import type { AnyEvent, RekindleEvent, RescueEvent } from '../../src/model/event.ts';
 
 const AT = Date.UTC(2026, 2, 1, 12, 0, 0);
 
@@ -58,7 +58,7 @@ export function abandonedEvents(count: number, from = 0): AnyEvent[] {
   return Array.from({ length: count }, (_, i) => abandonedEvent(from + i));
 }
 
-function attributes<T extends AnyEvent['type']>(
+function attributes<T extends RescueEvent['type']>(
   type: T,
   user: string,
   sequence: number,

@@ -173,7 +173,11 @@ function announced(stage: number, activityAt: number, cartOf = {}): RescueEvent 
     last_activity: new Date(activityAt).toISOString(),
     cart: { count: 1, value: 20, fingerprint: '', ...cartOf },
   };
-  return { type: 'cart.abandoned', id: `a${stage}`, data: data as CartAbandonedData } as RescueEvent;
+  return {
+    type: 'cart.abandoned',
+    id: `a${stage}`,
+    data: data as CartAbandonedData,
+  } as RescueEvent;
 }
 
 function cancelled(stage: number, reason: RescueCancelledData['reason']): RescueEvent {
