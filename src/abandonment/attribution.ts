@@ -44,11 +44,11 @@ export function attribute(
   windows: AttributionWindows,
   idOf: (stage: number) => string,
 ): Attribution {
-  const { recoveryRef, repliedAt = Infinity, announced } = evidence;
-  const orderedAt = latestMeant(evidence.orderedAt);
+  const { orderedAt, recoveryRef, repliedAt = Infinity, announced } = evidence;
+  const latest = latestMeant(evidence.orderedAt);
   const latestAnnounced = announced.at(-1) ?? 0;
   const before = evidence.touches
-    .filter(({ at }) => at <= orderedAt)
+    .filter(({ at }) => at <= latest)
     .toSorted((one, other) => other.at - one.at);
   if (recoveryRef !== undefined) {
     const named = before.find(({ messageId }) => messageId === recoveryRef);
@@ -57,7 +57,7 @@ export function attribute(
     if (stage !== undefined)
       return { class: 'direct', stage, touch: before.find((touch) => touch.stage === stage) };
   }
-  if (repliedAt <= orderedAt) {
+  if (repliedAt <= latest) {
     const answered = before.find(({ at }) => at <= repliedAt);
     return { class: 'direct', stage: answered?.stage ?? latestAnnounced, touch: answered };
   }

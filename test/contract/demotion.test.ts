@@ -129,7 +129,12 @@ test('an order that another program notes at the end is seen before the session 
   expect(await world.demoter.demote('ann')).toMatchObject({ outcome: 'copied' });
   await world.liveUntil(START + 20 * DAY_MS);
   expect(await hashOf('ann')).toEqual({});
-  expect(world.bus.of('ann')).toEqual(['announced 0', 'announced 1', 'cancelled 1: ordered']);
+  expect(world.bus.of('ann')).toEqual([
+    'announced 0',
+    'announced 1',
+    'cancelled 1: ordered',
+    'recovered 1: organic',
+  ]);
 });
 
 describe('a session of others', () => {

@@ -73,7 +73,11 @@ describe.each(['library', 'foreign'] as const)('written by the %s writer', (kind
     await world.runFor(HOUR_MS);
     await app.orders('ann', [SHOES]);
     await world.runFor(20 * DAY_MS);
-    expect(world.bus.of('ann')).toEqual(['announced 0', 'cancelled 0: ordered']);
+    expect(world.bus.of('ann')).toEqual([
+      'announced 0',
+      'cancelled 0: ordered',
+      'recovered 0: organic',
+    ]);
   });
 
   test('an order before the threshold leaves nothing to tell', async () => {
@@ -175,9 +179,13 @@ describe('while the bus is away', () => {
     world.bus.away = false;
     await world.runFor(MINUTE_MS);
     expect(world.bus.of('u0')).toEqual(['announced 0', 'cancelled 0: resumed']);
-    expect(world.bus.of('u1')).toEqual(['announced 0', 'cancelled 0: ordered']);
+    expect(world.bus.of('u1')).toEqual([
+      'announced 0',
+      'cancelled 0: ordered',
+      'recovered 0: organic',
+    ]);
     for (const user of users.slice(2)) expect(world.bus.of(user)).toEqual(['announced 0']);
-    expect(world.bus.wire).toHaveLength(22);
+    expect(world.bus.wire).toHaveLength(23);
     const sequences = world.bus.wire
       .filter(({ data }) => data.user === 'u0')
       .map(({ sequence }) => sequence);

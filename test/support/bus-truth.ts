@@ -182,9 +182,10 @@ class Bench {
     const outstanding = this.#outstanding;
     if (outstanding && this.#deedAfter(outstanding.deed))
       miss(`stage ${outstanding.event.data.stage} was not taken back`);
-    for (const { life } of this.#announced)
-      if (this.#wasOrdered(life) && !this.#recovered.has(life))
-        miss('an announced cart was ordered, and not told as recovered');
+    const lives = new Map(this.#announced.map((one) => [one.life, one.event]));
+    for (const [life, { data }] of lives)
+      if (this.#wasOrdered(life, Date.parse(data.valid_until)) && !this.#recovered.has(life))
+        miss(`the order of a cart that was announced up to stage ${data.stage} is not told`);
     const life = this.#lives.at(-1);
     const last = this.#terms.stagesMs.length - 1;
     const told = this.#announced.filter((one) => one.life === life).at(-1)?.event.data.stage;
@@ -208,10 +209,13 @@ class Bench {
     this.#wrong.push(`${this.#user}: ${what}, decided ${time}: ${why}`);
   }
 
-  /** What ended a life of the cart was an order. */
-  #wasOrdered(life: number): boolean {
+  /** What ended a life of the cart was an order, and the cool-down had not come before it. */
+  #wasOrdered(life: number, validUntil: number): boolean {
     const end = this.#lives.findIndex((one, deed) => deed > life && one !== life);
-    return end >= 0 && this.#deeds[end]?.did === 'ordered';
+    const order = this.#deeds[end];
+    if (order?.did !== 'ordered' || order.at > (this.#optOut?.at ?? Infinity)) return false;
+    const last = this.#announced.findLast((one) => one.life === life)?.event.data.stage;
+    return last !== this.#terms.stagesMs.length - 1 || order.at < validUntil;
   }
 
   #deedOf(lastActivity: string): number {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Cart } from '../../src/model/cart.ts';
-import type { AnyEvent, RescueCancelledData } from '../../src/model/event.ts';
+import type { AnyEvent, RecoveryClass, RescueCancelledData } from '../../src/model/event.ts';
 import { isoInstant } from '../../src/model/instant.ts';
 import type { Deed } from '../support/busy-shop.ts';
 import { type Judgement, judge } from '../support/bus-truth.ts';
@@ -15,6 +15,7 @@ const HEARD = [
   cancelled(0, 3_500, 3_600, 'resumed'),
   announced(1, 3_500, 8_600),
   cancelled(1, 10_000, 10_100, 'ordered'),
+  recovered(1, 10_000, 10_100),
 ];
 
 describe('the judge of what is on the bus', () => {
@@ -26,7 +27,11 @@ describe('the judge of what is on the bus', () => {
 
   test('takes an announcement for right or not called for where the user came back about then', () => {
     const deeds = [cart(1_000), touch(2_050), order(2_900)];
-    const heard = [announced(0, 1_000, 2_040), cancelled(0, 2_900, 2_950, 'ordered')];
+    const heard = [
+      announced(0, 1_000, 2_040),
+      cancelled(0, 2_900, 2_950, 'ordered'),
+      recovered(0, 2_900, 2_950),
+    ];
     for (const events of [heard, []]) {
       expect(judged(deeds, events)).toMatchObject({ wrong: [], missing: [] });
       expect(judged(deeds, events).silences).toEqual({ due: 0, short: 0, either: 2 });
@@ -39,8 +44,17 @@ describe('the judge of what is on the bus', () => {
   });
 
   test('misses what was due', () => {
-    expect(judged(DEEDS, HEARD.slice(0, 3)).missing).toEqual(['ann: stage 1 was not taken back']);
-    expect(judged(DEEDS, HEARD.slice(0, 1)).missing).toEqual(['ann: stage 0 was not taken back']);
+    const order = (stage: number): string =>
+      `ann: the order of a cart that was announced up to stage ${stage} is not told`;
+    expect(judged(DEEDS, HEARD.slice(0, 4)).missing).toEqual([order(1)]);
+    expect(judged(DEEDS, HEARD.slice(0, 3)).missing).toEqual([
+      'ann: stage 1 was not taken back',
+      order(1),
+    ]);
+    expect(judged(DEEDS, HEARD.slice(0, 1)).missing).toEqual([
+      'ann: stage 0 was not taken back',
+      order(0),
+    ]);
     const missed = (...events: AnyEvent[]): string[] => judged([cart(1_000)], events).missing;
     expect(missed()).toHaveLength(1);
     expect(missed(announced(0, 1_000, 2_100))).toHaveLength(1);
@@ -71,6 +85,19 @@ describe('the judge of what is on the bus', () => {
     ['without a cause', [HEARD[0]!, cancelled(0, 1_000, 2_200, 'resumed')], 'nothing of that sort'],
     ['for another reason', [HEARD[0]!, cancelled(0, 3_500, 3_600, 'ordered')], 'had resumed'],
   ] as const)('objects to a cancellation %s', (_how, events, why) => {
+    expect(judged(DEEDS, events).wrong.join()).toContain(why);
+  });
+
+  test.each([
+    ['that nobody placed', [...HEARD.slice(0, 4), recovered(1, 9_000, 10_100)], 'ordered then'],
+    ['that was told', [...HEARD, recovered(1, 10_000, 10_200)], 'said before'],
+    ['of a cart that was not announced', [recovered(1, 10_000, 10_100)], 'was announced'],
+    [
+      'that nobody asked for',
+      [...HEARD.slice(0, 4), recovered(1, 10_000, 10_100, 'direct')],
+      'message',
+    ],
+  ] as const)('objects to an order %s', (_what, events, why) => {
     expect(judged(DEEDS, events).wrong.join()).toContain(why);
   });
 
@@ -119,6 +146,21 @@ function announced(
     valid_until: isoInstant(activityAt + (stage === 0 ? 5_000 : 65_000)),
   };
   return { type: 'cart.abandoned', id: `a${stage}`, time: isoInstant(at), data } as AnyEvent;
+}
+
+function recovered(
+  stage: number,
+  orderedAt: number,
+  at: number,
+  owedTo: RecoveryClass = 'organic',
+): AnyEvent {
+  const data = {
+    episode: isoInstant(1_000),
+    stage,
+    class: owedTo,
+    ordered_at: isoInstant(orderedAt),
+  };
+  return { type: 'cart.recovered', id: `r${stage}`, time: isoInstant(at), data } as AnyEvent;
 }
 
 function cancelled(

@@ -258,7 +258,7 @@ describe('an order', () => {
     const user = shopper();
     user.look(S0);
     user.acts(S0 + 1).set({ last_order_at: formatInstant(S0 + 1) });
-    expect(user.look(S0 + 1)).toEqual(['cancelled 0: ordered']);
+    expect(user.look(S0 + 1)).toEqual(['cancelled 0: ordered', 'recovered 0']);
     expect(user.look(S0 + 1)).toEqual([]);
     expect(user.look(S2)).toEqual([]);
   });
@@ -292,7 +292,7 @@ describe('an order', () => {
     const user = new WatchedUser().actsThroughLibrary(T, T, T, SHIRT, SHOES);
     user.look(S0);
     user.set({ last_order_at: formatInstant(S0 + 1) });
-    expect(user.look(S0 + 1)).toEqual(['cancelled 0: ordered']);
+    expect(user.look(S0 + 1)).toEqual(['cancelled 0: ordered', 'recovered 0']);
     expect(user.look(S1)).toEqual([]);
   });
 
@@ -320,7 +320,7 @@ describe('an order', () => {
     user.look(S0);
     user.set({ last_order_at: formatInstant(S0 + 1) });
     user.actsThroughLibrary(S0 + 2, T, S0 + 2, SHIRT, SHOES);
-    expect(user.look(S0 + 3)).toEqual(['cancelled 0: ordered']);
+    expect(user.look(S0 + 3)).toEqual(['cancelled 0: ordered', 'recovered 0']);
     expect(user.look(S0 + 2 + 30 * MINUTE_MS)).toEqual(['announced 0']);
   });
 });
