@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DAY_MS, HOUR_MS } from '../../src/model/duration.ts';
-import { UserErasedError } from '../../src/model/errors.ts';
+import { BusUnavailableError, UserErasedError } from '../../src/model/errors.ts';
+import { isoInstant } from '../../src/model/instant.ts';
 import { type ErasureReport, erase } from '../../src/tiers/erase.ts';
 import { everyText } from '../support/every-text.ts';
 import { SteppedTask } from '../support/stepped-task.ts';
@@ -186,4 +187,52 @@ test('the same person may begin anew, and what is said then is demoted and broug
   expect(await world.headers(USER)).toMatchObject([{ messages: 2 }]);
   expect(await world.promoter.resume(USER, world.now)).toBe('warm');
   expect(await world.inHot(USER)).toEqual(['6', '7']);
+});
+
+describe('subscribers', () => {
+  test('are told when nothing is left, above all that they were told before', async () => {
+    await speaks();
+    world.outage(HOUR_MS);
+    await settles();
+    const { erasedAt } = await erases();
+    const [told] = world.bus.erasures;
+    expect(told).toMatchObject({
+      type: 'user.erased',
+      subject: encodeURIComponent(USER),
+      data: { user: USER, erased_at: isoInstant(erasedAt) },
+    });
+    expect(told!.sequence > world.bus.wire.at(-1)!.sequence).toBe(true);
+    expect(world.bus.of(USER)).toEqual(['announced 0']);
+  });
+
+  test('are told by the next erasure where the bus was away', async () => {
+    await speaks();
+    world.bus.away = true;
+    await expect(erases()).rejects.toThrow(BusUnavailableError);
+    expect(await named()).toEqual([]);
+    world.bus.away = false;
+    await erases();
+    expect(world.bus.erasures).toHaveLength(1);
+  });
+
+  test('leave no record of the user: no note, no message for the cap, no inbox', async () => {
+    await speaks();
+    world.outage(HOUR_MS);
+    await settles();
+    const note = { what: 'touch', episode: 1, stage: 0, channel: 'sms', messageId: 'm1' } as const;
+    const { ledgers, keys } = world.hot;
+    expect(await ledgers.note(USER, { ...note, at: world.now }, world.now)).toBe(true);
+    await world.client.set(keys.contacted(USER), '1=m1');
+    await world.client.hset(keys.inbox(encodeURIComponent(USER)), 'rescue', 'had');
+    expect((await erases()).removed).toMatchObject({ 'hot subscribers': 2 });
+    expect(await named()).toEqual([]);
+    expect(await ledgers.note(USER, { ...note, at: world.now }, world.now)).toBe(false);
+    // Nor is what happened before noted of who is back.
+    const before = world.now;
+    world.outage(HOUR_MS);
+    await speaks();
+    await settles();
+    expect(await ledgers.note(USER, { ...note, at: before }, world.now)).toBe(false);
+    expect(await ledgers.note(USER, { ...note, at: world.now }, world.now)).toBe(true);
+  });
 });

@@ -232,7 +232,8 @@ describe('an erasure that is killed', () => {
     { name: 'hot and warm', when: 'before', call: 'warm.erase', nth: 1 },
     { name: 'warm and cold', when: 'after', call: 'warm.erase', nth: 1 },
     { name: 'cold and the queue', when: 'after', call: 'cold.erase', nth: 1 },
-    { name: 'the queue and the scan', when: 'after', call: 'jobs.forget', nth: 4 },
+    { name: 'the queue and its subscribers', when: 'before', call: 'bus.publish', nth: 1 },
+    { name: 'its subscribers and the scan', when: 'after', call: 'bus.publish', nth: 1 },
   ];
 
   test.each(gaps)(
@@ -255,7 +256,9 @@ describe('an erasure that is killed', () => {
       const remains = JSON.parse(next.said[0] ?? '') as Record<string, number>;
       expect(new Set(Object.values(remains))).toEqual(new Set([0]));
       expect(await world.warm.count(USER)).toBe(0);
-      const named = await everyText(world.client, [world.hot.keys.tombstones]);
+      // But the bus: there it stands until all that listen have heard of it.
+      const but = [world.hot.keys.tombstones, `${redis.prefix}:events`];
+      const named = await everyText(world.client, but);
       expect(named.filter((text) => text.includes(USER))).toEqual([]);
     },
   );

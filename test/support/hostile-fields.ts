@@ -111,9 +111,14 @@ export function hostileOthers({ now, valid, ofField }: Draft): HostileSession[] 
       String(now / 1_000 - 60),
     ),
     ofField('last_order_at', 'nothing')('in the year 9999', '253402300799'),
-    ...['session_id', 'active_channel', 'timezone', 'rekindle'].map(tooLarge),
+    ...['session_id', 'active_channel', 'timezone', 'phone', 'recovery_ref', 'rekindle'].map(
+      tooLarge,
+    ),
     // Nobody reads it.
-    ofField('phone', 'announced')('of 5 MB', MEGABYTES_5),
+    ofField('topic', 'announced')('of 5 MB', MEGABYTES_5),
+    ...['-1', 'NaN', '1e999', '\0'].map((value) =>
+      ofField('order_value', 'announced')(JSON.stringify(value), value),
+    ),
     ofField('language', 'quarantined: field_too_large')('of 4,097 bytes', 'é'.repeat(2_048) + 'x'),
     ofField('language', 'announced')('of 4,096 bytes', 'é'.repeat(2_048), {
       tells: { language: 'é'.repeat(2_048) },
