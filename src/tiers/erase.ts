@@ -89,7 +89,7 @@ export async function erase(
   return { user, erasedAt, removed, remains };
 }
 
-/** Its sequence is above those of the user's earlier events, for these start from their time. */
+/** It goes by its instant, not by its sequence: it is about all subjects of the user. */
 function erasedEvent(user: string, at: number, prefix: string): RekindleEvent<'user.erased'> {
   const id = erasureEventId(prefix, user, at);
   const source = sourceOf(prefix);
