@@ -1,8 +1,9 @@
 import { UsageError } from '../../../model/errors.ts';
 import type { AttributeTest, EntryFilter, EntryOrder, Range } from '../../../ports/warm.ts';
+import type { Bound } from '../../../runtime/sqlite-file.ts';
 
 /** A value that SQLite binds. */
-export type Bound = string | number | bigint | null | Uint8Array;
+export type { Bound };
 
 /**
  * At most so many. For a bare `LIMIT ?` SQLite makes a new plan whenever it is bound: that was 40 µs of the 45 that a
