@@ -96,7 +96,7 @@ module.exports = {
       comment:
         'One place picks the adapters, lazily: an unused one is never loaded, nor its client library.',
       severity: 'error',
-      from: { path: '^(src|workers)/', pathNot: '^src/(adapters/|compose(-cold)?[.]ts$)' },
+      from: { path: '^(src|workers)/', pathNot: '^src/(adapters/|compose(-cold|-report)?[.]ts$)' },
       to: { path: '^src/adapters/' },
     },
     {

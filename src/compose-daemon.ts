@@ -2,6 +2,7 @@
 import type { Observe } from './abandonment/observe.ts';
 import { type WatcherPorts, createWatcher } from './abandonment/watcher.ts';
 import { openCold, openSummarizer } from './compose-cold.ts';
+import { openReport } from './compose-report.ts';
 import {
   type Hot,
   lookSettings,
@@ -14,6 +15,7 @@ import {
 import type { Config } from './config.ts';
 import { SECOND_MS } from './model/duration.ts';
 import type { Jobs } from './ports/jobs.ts';
+import { createReporter } from './rescue/report/reporter.ts';
 import { Health } from './runtime/health.ts';
 import { HttpServer } from './runtime/http.ts';
 import { type Logger, createLogger } from './runtime/logger.ts';
@@ -28,7 +30,7 @@ import { createDemoter } from './tiers/demoter.ts';
 /** What a process does. */
 export type WorkerName = (typeof ALL_WORKERS)[number];
 
-const ALL_WORKERS = ['watcher', 'demoter', 'compactor'] as const;
+const ALL_WORKERS = ['watcher', 'demoter', 'compactor', 'reporter'] as const;
 
 export interface DaemonOptions {
   readonly log: Logger;
@@ -43,7 +45,7 @@ const PULSE_MS = 10 * SECOND_MS;
 
 /**
  * Connects and puts the workers together.
- * @throws UnsuitableStoreError when the Redis would lose what must not be lost, or the warm tier cannot be used
+ * @throws UnsuitableStoreError when the Redis would lose what must not be lost, or a file of ours cannot be used
  */
 export async function composeDaemon(
   config: Config,
@@ -75,6 +77,14 @@ export async function composeDaemon(
       const summarizer = await openSummarizer(config);
       working.push(createCompactor({ ...ports, cold, summarizer }, config, tools));
     }
+  }
+  if (workers.includes('reporter')) {
+    const bus = await openBus(config, log);
+    opened.defer(() => bus.close());
+    const report = await openReport(config);
+    opened.defer(() => report.close());
+    const ports = { clock, bus, jobs, log: instrument(report, 'report', telemetry) };
+    working.push(createReporter(ports, config, tools));
   }
   if (workers.includes('watcher')) {
     const bus = await openBus(config, log);

@@ -2,8 +2,10 @@ import { Command } from 'commander';
 import { examineCold } from '../compose-cold.ts';
 import { examineWarm } from '../compose-warm.ts';
 import { type Hot, openBus, openHot } from '../compose.ts';
+import { examineReport } from '../compose-report.ts';
 import { BusUnavailableError } from '../model/errors.ts';
 import type { Bus } from '../ports/bus.ts';
+import { REPORT_GROUP } from '../rescue/report/reporter.ts';
 import { columns, configOf, printJson, printLines, withSettings } from './context.ts';
 
 type Finding = Awaited<ReturnType<Hot['interrogate']>>[number];
@@ -25,6 +27,7 @@ export function doctorCommand(): Command {
       findings.push(
         ...(await examineWarm(config, hot.clock)),
         await examineCold(config, hot.clock),
+        ...(await examineReport(config)),
         await readers(bus),
       );
       if (json) printJson({ findings });
@@ -48,7 +51,8 @@ export function doctorCommand(): Command {
 async function readers(bus: Bus): Promise<Finding> {
   try {
     const groups = await bus.groups();
-    if (groups.length > 0) {
+    // The report's own acts on nothing.
+    if (groups.some(({ group }) => group !== REPORT_GROUP)) {
       const each = groups.map(({ group, behind }) => `${group} (${String(behind)} behind)`);
       return { level: 'ok', what: `consumer groups: ${each.join(', ')}` };
     }

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   erase: async () => (await import('./erase.ts')).eraseCommand(),
   quarantine: async () => (await import('./quarantine.ts')).quarantineCommand(),
   deadletters: async () => (await import('./deadletters.ts')).deadlettersCommand(),
+  report: async () => (await import('./report.ts')).reportCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
   config: async () => (await import('./config.ts')).configCommand(),
 };

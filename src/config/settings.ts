@@ -304,6 +304,13 @@ export const SETTINGS = {
     'How long what is known of a silent user is kept; longer than last stage and cool-down together.',
   ),
 
+  reportTtlMs: setting(
+    'REKINDLE_REPORT_TTL',
+    '400d',
+    forms.duration(DAY_MS),
+    'How long what `rekindle report` counts is kept.',
+  ),
+
   bus: setting('REKINDLE_BUS', 'redis-streams', forms.oneOf('redis-streams'), 'Where events go.'),
   busCapEvents: setting(
     'REKINDLE_BUS_CAP',

@@ -46,6 +46,11 @@ export class ColdUnavailableError extends Error {
   override readonly name = 'ColdUnavailableError';
 }
 
+/** The report's file cannot serve now: locked, full, not to be written to. Nothing was lost; try again. */
+export class ReportUnavailableError extends Error {
+  override readonly name = 'ReportUnavailableError';
+}
+
 /** An object of the cold tier is not what was written: says which, and what is wrong with it. */
 export class DamagedObjectError extends Error {
   override readonly name = 'DamagedObjectError';

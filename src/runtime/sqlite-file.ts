@@ -74,6 +74,12 @@ export class SqliteFile {
     return translated(this.#file, this.#kind, work);
   }
 
+  /** Reads all of it from one moment, whoever writes meanwhile. @throws as the constructor does */
+  snapshot<T>(work: () => T): T {
+    this.#assertOpen();
+    return translated(this.#file, this.#kind, () => transaction(this.#sqlite, work, 'DEFERRED'));
+  }
+
   all(sql: string, values: readonly Bound[]): Row[] {
     return this.#statement(sql).all(...values);
   }
@@ -207,8 +213,12 @@ function migrate(database: DatabaseSync, { applicationId, migrations }: SqliteKi
   });
 }
 
-function transaction<T>(database: DatabaseSync, work: () => T): T {
-  database.exec('BEGIN IMMEDIATE');
+function transaction<T>(
+  database: DatabaseSync,
+  work: () => T,
+  kind: 'IMMEDIATE' | 'DEFERRED' = 'IMMEDIATE',
+): T {
+  database.exec(`BEGIN ${kind}`);
   try {
     const result = work();
     database.exec('COMMIT');

@@ -7,20 +7,25 @@
 --          {'behind', appended, group, behind, dead letters}   the group that was furthest behind left no room for more
 --          {'nobody', appended, length of the stream}          there is no group, and the stream is full
 --
--- Guarantee: what is appended is the beginning of the batch, in order. With no group at all the length of the stream
--- counts, so that nothing is dropped unread.
+-- Guarantee: what is appended is the beginning of the batch, in order. With no group at all, or only one that observes, the
+-- length of the stream counts, so that nothing is dropped unread.
 
 --@include behind.include.lua
+--@include observers.include.lua
 
 local stream = KEYS[1]
 local cap = tonumber(ARGV[1])
 local count = (#ARGV - 1) / 2
 
 local worst
+local read = false
 for _, group in ipairs(groups_of(stream)) do
+  if not observes(group.name) then read = true end
   if not worst or group.behind + group.dead > worst.behind + worst.dead then worst = group end
 end
-local used = worst and worst.behind + worst.dead or redis.call('XLEN', stream)
+local used = worst and worst.behind + worst.dead or 0
+local length = read and 0 or redis.call('XLEN', stream)
+if length > used then used, worst = length, nil end
 local appended = math.max(0, math.min(count, cap - used))
 
 local call, ARGV = redis.call, ARGV

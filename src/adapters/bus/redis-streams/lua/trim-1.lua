@@ -5,7 +5,10 @@
 -- Returns  how many were removed; 0 when nothing is left to remove
 --
 -- Guarantee: never removes an entry that a group has not read, or whose first delivery is out; what a group holds
--- for later (see hold-3.lua) is a copy of its own. Without a group nothing is removed.
+-- for later (see hold-3.lua) is a copy of its own. Without a group nothing is removed, nor
+-- for one alone that only observes.
+
+--@include observers.include.lua
 
 local stream, limit = KEYS[1], ARGV[1]
 
@@ -32,9 +35,11 @@ local infos = redis.pcall('XINFO', 'GROUPS', stream)
 if infos.err or #infos == 0 then return 0 end
 
 local oldest
+local read = false
 for _, info in ipairs(infos) do
   local field = {}
   for j = 1, #info, 2 do field[info[j]] = info[j + 1] end
+  if not observes(field['name']) then read = true end
   local unsettled = after(field['last-delivered-id'])
   if field['pending'] > 0 then
     local first = redis.call('XPENDING', stream, field['name'])[2]
@@ -42,6 +47,8 @@ for _, info in ipairs(infos) do
   end
   if not oldest or less(unsettled, oldest) then oldest = unsettled end
 end
+
+if not read then return 0 end
 
 -- Whole nodes first, for these cost little; then what is left of one node.
 local removed = redis.call('XTRIM', stream, 'MINID', '~', oldest, 'LIMIT', limit)
