@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { stageEventId } from '../../src/model/event.ts';
-import type { AnyEvent, RekindleEvent, RescueEvent } from '../../src/model/event.ts';
+import { erasureEventId, stageEventId, touchEventId } from '../../src/model/event.ts';
+import type { AnyEvent, RekindleEvent } from '../../src/model/event.ts';
 
 const AT = Date.UTC(2026, 2, 1, 12, 0, 0);
 
@@ -53,19 +53,67 @@ export function cancelledEvent(n: number): RekindleEvent<'cart.rescue_cancelled'
   };
 }
 
+/** A rescue message that was sent for that announcement. */
+export function touchedEvent(n: number, channel = 'whatsapp'): RekindleEvent<'cart.touched'> {
+  const { user, episode, stage } = abandonedEvent(n).data;
+  const touch = { stage, channel, message_id: `message-${n}` };
+  return {
+    ...attributes('cart.touched', user, 3),
+    id: touchEventId('test', { user }, AT - 3_600_000, touch),
+    data: {
+      ...{ user, episode, ...touch },
+      announcement_id: abandonedEvent(n).id,
+      at: new Date(AT + 60_000).toISOString(),
+    },
+  };
+}
+
+/** The order that this message brought. */
+export function recoveredEvent(n: number): RekindleEvent<'cart.recovered'> {
+  const { user, episode, stage, cart } = abandonedEvent(n).data;
+  const { channel, message_id, at } = touchedEvent(n).data;
+  return {
+    ...attributes('cart.recovered', user, 4),
+    data: {
+      ...{ user, episode, stage },
+      announcement_id: abandonedEvent(n).id,
+      class: 'assisted',
+      ordered_at: new Date(AT + 120_000).toISOString(),
+      order_id: `order-${n}`,
+      value: cart.value,
+      touch: { stage, channel, message_id, at },
+    },
+  };
+}
+
+/** The end of that user, after all of these. */
+export function erasedEvent(n: number): RekindleEvent<'user.erased'> {
+  const { user } = abandonedEvent(n).data;
+  const erasedAt = AT + 180_000;
+  return {
+    ...attributes('user.erased', user, 5),
+    id: erasureEventId('test', user, erasedAt),
+    data: { user, erased_at: new Date(erasedAt).toISOString() },
+  };
+}
+
 /** Announcements `from` … `from + count - 1`. */
 export function abandonedEvents(count: number, from = 0): AnyEvent[] {
   return Array.from({ length: count }, (_, i) => abandonedEvent(from + i));
 }
 
-function attributes<T extends RescueEvent['type']>(
+function attributes<T extends AnyEvent['type']>(
   type: T,
   user: string,
   sequence: number,
 ): Omit<RekindleEvent<T>, 'data'> {
   return {
     specversion: '1.0',
-    id: stageEventId(type, 'test', user, AT - 3_600_000, 0),
+    // Those that no stage has get one of their own.
+    id:
+      type === 'cart.touched' || type === 'user.erased'
+        ? ''
+        : stageEventId(type, 'test', user, AT - 3_600_000, 0),
     source: '/test',
     type,
     subject: encodeURIComponent(user),

@@ -6,7 +6,13 @@ import type { EventSettings } from '../../src/abandonment/events.ts';
 import { readFacts } from '../../src/abandonment/facts.ts';
 import type { EventDraft } from '../../src/abandonment/decision.ts';
 import type { AnyEvent } from '../../src/model/event.ts';
-import { abandonedEvent, cancelledEvent } from '../support/sample-events.ts';
+import {
+  abandonedEvent,
+  cancelledEvent,
+  erasedEvent,
+  recoveredEvent,
+  touchedEvent,
+} from '../support/sample-events.ts';
 import { assertValidEvent } from '../support/schemas.ts';
 
 const NOW = Date.UTC(2026, 2, 1, 22, 0, 0);
@@ -73,15 +79,22 @@ test('an announcement in the quiet hours of a messaging channel is valid', () =>
 test('the samples that other tests publish are valid', () => {
   expectValid(abandonedEvent(1));
   expectValid(cancelledEvent(1));
+  expectValid(touchedEvent(1));
+  expectValid(recoveredEvent(1));
+  expectValid(erasedEvent(1));
 });
 
-test('the example of docs/events.md is valid', async () => {
+test('the examples of docs/events.md are valid', async () => {
   const page = await readFile(new URL('../../docs/events.md', import.meta.url), 'utf8');
-  const [announcement, cancellation] = [...page.matchAll(/```json\n(.*?)```/gs)].map(
-    ([, json]) => JSON.parse(json!) as unknown,
-  );
+  const [announcement, cancellation, touch, recovery, erasure, ...more] = [
+    ...page.matchAll(/```json\n(.*?)```/gs),
+  ].map(([, json]) => JSON.parse(json!) as unknown);
   expectValid(announcement as AnyEvent);
   expectValid({ ...cancelledEvent(1), data: cancellation } as AnyEvent);
+  expectValid({ ...touchedEvent(1), data: touch } as AnyEvent);
+  expectValid({ ...recoveredEvent(1), data: recovery } as AnyEvent);
+  expectValid({ ...erasedEvent(1), data: erasure } as AnyEvent);
+  expect(more).toEqual([]);
 });
 
 test('what we do not own is open, what we own is not', () => {
