@@ -9,6 +9,7 @@ import {
   type Report,
   type ReportRow,
 } from '../rescue/report/report.ts';
+import { printable } from '../runtime/printable.ts';
 import { columns } from './context.ts';
 import type { Behind } from './report-json.ts';
 
@@ -74,7 +75,8 @@ function tables({ rows, sent }: Report): string[] {
 }
 
 function nameOf({ stage, channel }: { readonly stage: number; readonly channel: string | null }) {
-  const name = channel ?? '-';
+  // Before it is cut: what a terminal would obey takes more room when it is spelled.
+  const name = printable(channel ?? '-');
   const short = name.length > CHANNEL_WIDTH ? `${name.slice(0, CHANNEL_WIDTH - 1)}…` : name;
   return [stage, short];
 }
@@ -92,17 +94,18 @@ function section(
   return rows.length === 0 ? [] : ['', title, ...table(names, rows)];
 }
 
-/** Numbers stand flush right below their names, and channels flush left. */
+/** Numbers stand flush right below their names, and the column of names flush left. */
 function table(
   names: readonly string[],
   rows: readonly (readonly (string | number)[])[],
+  left = 1,
 ): string[] {
   const cells = [names, ...rows.map((row) => row.map(String))];
   const widths = names.map((_name, column) =>
     Math.max(...cells.map((row) => row[column]?.length ?? 0)),
   );
   const aligned = cells.map((row) =>
-    row.map((cell, column) => (column === 1 ? cell : cell.padStart(widths[column] ?? 0))),
+    row.map((cell, column) => (column === left ? cell : cell.padStart(widths[column] ?? 0))),
   );
   return columns(aligned);
 }
@@ -118,29 +121,33 @@ function unmatchedLines({ unmatched }: Report): string[] {
 
 function liftLines({ treatment, control, lift }: Report): string[] {
   if (treatment.users + control.users === 0) return ['lift: nobody was announced'];
-  const arms = columns([
-    ['users', '', 'ordered', 'share', 'value a user'],
-    ['treatment', ...armCells(treatment)],
-    ['hold-out', ...armCells(control)],
-  ]);
+  const arms = table(
+    ['arm', 'users', 'ordered', 'share', 'value a user'],
+    [armCells('treatment', treatment), armCells('hold-out', control)],
+    0,
+  );
   if (!lift) {
     const missing = control.users === 0 ? 'no user is in the hold-out' : 'every user is held out';
     return [...arms, `lift: not known, ${missing}: set REKINDLE_HOLDOUT to a share of users`];
   }
   const { difference, interval, relative, valuePerUser } = lift;
-  const share = relative === null ? 'nobody of the hold-out ordered' : `${percent(relative)} of it`;
+  const share =
+    relative === null
+      ? 'and nobody of the hold-out ordered'
+      : `${percent(relative)} of the hold-out's share`;
   return [
     ...arms,
-    `lift: ${points(difference)} points (95 %: ${points(interval.low)} to ${points(interval.high)}); ${share}; value a user ${signed(amount(valuePerUser), valuePerUser)}`,
+    `lift: ${points(difference)} points (95 %: ${points(interval.low)} to ${points(interval.high)}), ${share}`,
+    `value a user: ${signed(amount(valuePerUser), valuePerUser)} beside the hold-out`,
   ];
 }
 
-function armCells({ users, recovered, rate, valuePerUser }: Arm): string[] {
-  const share = rate === null ? '-' : `${(100 * rate).toFixed(1)} %`;
+function armCells(name: string, { users, recovered, rate, valuePerUser }: Arm): string[] {
   return [
+    name,
     String(users),
     String(recovered),
-    share,
+    rate === null ? '-' : `${(100 * rate).toFixed(1)} %`,
     valuePerUser === null ? '-' : amount(valuePerUser),
   ];
 }

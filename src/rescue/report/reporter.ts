@@ -6,6 +6,7 @@
  * Whatever it dies of between two of these, the events come again and change nothing. What could not be folded or settled
  * stays in hand and is tried again before anything new is received: a disk that is full makes no dead letters.
  */
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../model/duration.ts';
 import { errorMessage } from '../../model/errors.ts';
 import type { Bus, Delivery, Subscription } from '../../ports/bus.ts';
@@ -115,8 +116,8 @@ export class Reporter {
   /** Drops what is older than what is kept, until `signal` aborts. */
   async sweep(signal?: AbortSignal): Promise<void> {
     while (!signal?.aborted && (await this.#ports.log.sweep(this.#keptFrom())) > 0) {
-      // Other work must have its turn: each step keeps the event loop.
-      await this.#ports.clock.sleep(1, signal);
+      // Each step keeps the event loop: other work must have its turn.
+      await yieldToOthers();
     }
   }
 

@@ -21,12 +21,12 @@ const DIGEST_BYTES = 16;
 const SWEPT_AT_ONCE = 1_000;
 
 const INSERT_ANNOUNCEMENT = `
-  INSERT OR IGNORE INTO announcement (id, user, begun_at, said_at, stage, channel, allowed)
-  VALUES (?, ?, ?, ?, ?, ?, ?)`;
+  INSERT INTO announcement (id, user, begun_at, said_at, stage, channel, allowed)
+  VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`;
 
 const INSERT_OUTCOME = `
-  INSERT OR IGNORE INTO outcome (id, announcement, user, begun_at, said_at, at, kind, label, value)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  INSERT INTO outcome (id, announcement, user, begun_at, said_at, at, kind, label, value)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`;
 
 /** The facts of the report in a SQLite file, which one process writes and others read. */
 export class SqliteRescueLog implements RescueLog {
