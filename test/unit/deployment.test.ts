@@ -111,6 +111,7 @@ const manifest = json('package.json') as {
     readonly watcher: string;
     readonly demoter: string;
     readonly compactor: string;
+    readonly reporter: string;
   };
   readonly devDependencies: { readonly node: string };
 };
@@ -154,6 +155,7 @@ describe('settings', () => {
     expect(manifest.scripts.watcher).toContain(` ${flags} workers/watcher.ts`);
     expect(manifest.scripts.demoter).toContain(` ${flags} workers/demoter.ts`);
     expect(manifest.scripts.compactor).toContain(` ${flags} workers/compactor.ts`);
+    expect(manifest.scripts.reporter).toContain(` ${flags} workers/reporter.ts`);
     expect(read('docs/operations.md')).toContain(`\`${flags}\``);
   });
 
