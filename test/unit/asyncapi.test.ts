@@ -1,6 +1,5 @@
 /** schemas/asyncapi.yaml is AsyncAPI, and speaks of the events that there are. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { Ajv } from 'ajv';
 import formats from 'ajv-formats';
 import { expect, test } from 'vitest';
@@ -38,7 +37,7 @@ interface Description {
 
 /** The published JSON Schema of AsyncAPI 3.0. */
 function asyncApi() {
-  const path = createRequire(import.meta.url).resolve('@asyncapi/specs/schemas/3.0.0.json');
+  const path = new URL(import.meta.resolve('@asyncapi/specs/schemas/3.0.0.json'));
   // It brings the schema of JSON Schema along.
   const ajv = new Ajv({ strict: false, allErrors: true, meta: false, validateSchema: false });
   formats.default(ajv);
