@@ -82,11 +82,15 @@ async function publish(events: readonly AnyEvent[]): Promise<void> {
 }
 
 /** Runs a worker while `work` goes on. */
-async function beside(worker: readonly string[], work: () => Promise<void>): Promise<void> {
+async function beside(
+  worker: readonly string[],
+  work: () => Promise<void>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const daemon = spawn(process.execPath, worker, {
     stdio: ['ignore', 'ignore', 'inherit'],
     cwd: folder,
-    env: { PATH: process.env['PATH'], ...settings(), LOG_LEVEL: 'silent' },
+    env: { PATH: process.env['PATH'], ...settings(), LOG_LEVEL: 'silent', ...env },
   });
   const ended = once(daemon, 'exit');
   try {
@@ -223,6 +227,20 @@ describe('report', PATIENT, () => {
     const { status, stderr } = run(['report', ...args]);
     expect(status).toBe(2);
     expect(stderr).toMatch(said);
+  });
+
+  test('is said not to be kept while the bus is away, by a daemon that runs and stops all the same', async () => {
+    const notKept = async (): Promise<void> => {
+      const { code, checks } = await http.ready();
+      expect(checks['report']).toMatchObject({ status: 'degraded' });
+      expect(checks['report']?.detail).toMatch(/^the report is not kept: .*ECONNREFUSED/);
+      expect(code).toBe(200);
+    };
+    await beside(
+      [fileOf('src/cli/main.ts'), 'daemon'],
+      () => vi.waitFor(notKept, { timeout: 30_000, interval: 100 }),
+      { REKINDLE_BUS_REDIS_URL: 'redis://127.0.0.1:1' },
+    );
   });
 
   test('keeps within 100 columns whatever channels are called and orders are worth', async () => {
