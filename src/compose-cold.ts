@@ -1,6 +1,7 @@
 /** Opens the cold tier, and whoever says what is worth keeping there. */
 import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { ChatOptions } from './adapters/openai/chat.ts';
 import type { Config } from './config.ts';
 import { UsageError, errorMessage } from './model/errors.ts';
 import type { Clock } from './ports/clock.ts';
@@ -53,8 +54,7 @@ export async function examineCold(
 export async function openSummarizer(config: Config): Promise<Summarizer> {
   // The tokenizer takes 60 MB: only who compacts pays for it.
   const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
-  const { summarizer, openaiModel: model, openaiApiKey: apiKey, openaiBaseUrl: baseUrl } = config;
-  const { azureOpenaiEndpoint: endpoint, azureOpenaiApiVersion: apiVersion } = config;
+  const { summarizer } = config;
   const count = (text: string): number => countTokens(text);
   if (summarizer === 'extractive') {
     const { ExtractiveSummarizer } = await import(
@@ -62,14 +62,27 @@ export async function openSummarizer(config: Config): Promise<Summarizer> {
     );
     return new ExtractiveSummarizer({ countTokens: count });
   }
-  if (model === undefined || apiKey === undefined)
-    throw new UsageError('REKINDLE_SUMMARIZER=openai needs OPENAI_MODEL and OPENAI_API_KEY');
   const { OpenAiSummarizer } = await import('./adapters/summarizer/openai/openai-summarizer.ts');
   return new OpenAiSummarizer({
     countTokens: count,
+    ...modelOf(config, 'REKINDLE_SUMMARIZER=openai'),
+  });
+}
+
+/**
+ * Which model is asked, and where.
+ * @param asking the setting that wants one
+ * @throws UsageError where it is not said
+ */
+export function modelOf(config: Config, asking: string): ChatOptions {
+  const { openaiModel: model, openaiApiKey: apiKey, openaiBaseUrl: baseUrl } = config;
+  const { azureOpenaiEndpoint: endpoint, azureOpenaiApiVersion: apiVersion } = config;
+  if (model === undefined || apiKey === undefined)
+    throw new UsageError(`${asking} needs OPENAI_MODEL and OPENAI_API_KEY`);
+  return {
     model,
     apiKey,
     ...(baseUrl !== undefined && { baseUrl }),
     ...(endpoint !== undefined && { azure: { endpoint, apiVersion } }),
-  });
+  };
 }

@@ -1,5 +1,5 @@
 /** A summarizer that asks a model of OpenAI, Azure OpenAI, or any server that speaks as they do. */
-import { SummaryRefusedError } from '../../../model/errors.ts';
+import { SummarizerUnavailableError, SummaryRefusedError } from '../../../model/errors.ts';
 import {
   type Finding,
   type Insight,
@@ -9,8 +9,8 @@ import {
 import type { Said } from '../../../model/said.ts';
 import type { Transcript } from '../../../model/transcript.ts';
 import type { Summarizer, Summary } from '../../../ports/summarizer.ts';
-import { understood } from './answer.ts';
-import { Chat, type ChatOptions } from './chat.ts';
+import { Chat, type ChatErrors, type ChatOptions } from '../../openai/chat.ts';
+import { ANSWER_SCHEMA, understood } from './answer.ts';
 import { type Piece, chunksOf } from './chunks.ts';
 import { INSTRUCTIONS, knownLabel, messageLabel, questionOf } from './question.ts';
 
@@ -21,6 +21,11 @@ export interface OpenAiSummarizerOptions extends ChatOptions {
 }
 
 const CHUNK_TOKENS = 12_000;
+
+const ERRORS: ChatErrors = {
+  unavailable: (message) => new SummarizerUnavailableError(message),
+  refused: (message) => new SummaryRefusedError(message),
+};
 
 /**
  * Sends every message, in several questions where one would be too long. An answer counts only if each of its insights
@@ -34,7 +39,7 @@ export class OpenAiSummarizer implements Summarizer {
 
   constructor({ countTokens, chunkTokens = CHUNK_TOKENS, ...chat }: OpenAiSummarizerOptions) {
     this.name = `${chat.azure ? 'azure-openai' : 'openai'}/${chat.model}`;
-    this.#chat = new Chat(chat);
+    this.#chat = new Chat(chat, ERRORS);
     this.#options = { countTokens, chunkTokens };
   }
 
@@ -47,8 +52,11 @@ export class OpenAiSummarizer implements Summarizer {
     const summaries: Summary[] = [];
     for (const pieces of chunksOf(transcript.messages, this.#options)) {
       signal?.throwIfAborted();
-      const question = questionOf(pieces, transcript, known);
-      const answer = await this.#chat.ask(INSTRUCTIONS, question, signal);
+      const text = questionOf(pieces, transcript, known);
+      const answer = await this.#chat.ask(
+        { instructions: INSTRUCTIONS, text, answer: { name: 'summary', schema: ANSWER_SCHEMA } },
+        signal,
+      );
       const sources = pieces.map(({ index }) => labelled(index, transcript.messages));
       const insights = known.map((insight, index) => [knownLabel(index), insight] as const);
       const said = textOf(pieces, transcript, known);
