@@ -30,6 +30,11 @@ const SERVICE_WINDOW_MS: ReadonlyMap<string, number> = new Map([
   ['instagram', 24 * HOUR_MS],
 ]);
 
+/** Whether a business may write on this channel only within a service window, but for templates. */
+export function hasServiceWindow(channel: string): boolean {
+  return SERVICE_WINDOW_MS.has(channel.toLowerCase());
+}
+
 /** May the user be contacted, and from when on? Facts as of `now`; the subscriber asks again before it sends. */
 export function contactFor(
   user: string,
