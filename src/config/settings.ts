@@ -319,6 +319,31 @@ export const SETTINGS = {
     'Publishing pauses while the slowest consumer group is this many events behind.',
   ),
 
+  agentGroup: setting(
+    'REKINDLE_AGENT_GROUP',
+    'rescue',
+    forms.text,
+    'The example Rescue Agent: its consumer group; each group acts on every announcement.',
+  ),
+  agentOutbox: hidden(
+    'credentials',
+    optional(
+      'REKINDLE_AGENT_OUTBOX',
+      forms.text,
+      'Where it puts its messages: a file, or an address (`https://…`) that they are posted to; default `drafts.jsonl` in REKINDLE_DATA_DIR.',
+    ),
+  ),
+  agentWebhookSecret: hidden(
+    'whole',
+    optional('REKINDLE_AGENT_WEBHOOK_SECRET', forms.text, 'Signs what it posts to an address.'),
+  ),
+  agentDrafter: setting(
+    'REKINDLE_AGENT_DRAFTER',
+    'templates',
+    forms.oneOf('templates', 'openai'),
+    'Who words its messages: `templates` works offline, `openai` asks the model of OPENAI_MODEL.',
+  ),
+
   http: setting(
     'REKINDLE_HTTP',
     '127.0.0.1:8787',
