@@ -29,7 +29,7 @@ export function quietUntilInAll(
   now: number,
 ): number | undefined {
   return keptForMinute(`${name}|${preferred}|${keyOf(quiet)}`, now, () => {
-    const apart = zonesApart(zones, now);
+    const apart = zonesApart(name, zones, now);
     let at = now;
     while (at < now + LONGEST_WAIT_MS) {
       const ends = apart.map((zone) => computeQuietUntil(quiet, zone, at) ?? at);
@@ -44,17 +44,31 @@ export function quietUntilInAll(
 
 const LONGEST_WAIT_MS = 2 * DAY_MS;
 
-/** One of each kind whose clocks agree for the time that is looked at, from west to east. */
-function zonesApart(zones: readonly string[], now: number): string[] {
+/**
+ * One of each kind whose clocks agree for the time that is looked at, from west to east. Found once a day: to ask each zone
+ * of the United States took 6 ms.
+ */
+function zonesApart(name: string, zones: readonly string[], now: number): readonly string[] {
+  const day = Math.floor(now / DAY_MS);
+  const known = apartOn.get(name);
+  if (known?.day === day) return known.apart;
   const kinds = new Map<string, { readonly zone: string; readonly offset: number }>();
   for (const zone of zones) {
     const iana = IANAZone.create(zone);
-    const offsets = [0, 1, 2, 3].map((days) => iana.offset(now + days * DAY_MS));
+    const offsets = DAYS_AHEAD.map((days) => iana.offset((day + days) * DAY_MS));
     const key = offsets.join();
     if (!kinds.has(key)) kinds.set(key, { zone, offset: offsets[0] ?? 0 });
   }
-  return [...kinds.values()].sort((a, b) => a.offset - b.offset).map(({ zone }) => zone);
+  const byOffset = [...kinds.values()].sort((one, other) => one.offset - other.offset);
+  const apart = byOffset.map(({ zone }) => zone);
+  if (apartOn.size >= ANSWERS_KEPT) apartOn.clear();
+  apartOn.set(name, { day, apart });
+  return apart;
 }
+
+/** From the beginning of the day to behind the longest wait. */
+const DAYS_AHEAD = [0, 1, 2, 3, 4];
+const apartOn = new Map<string, { readonly day: number; readonly apart: readonly string[] }>();
 
 function keyOf({ fromMinute, toMinute }: QuietHours): string {
   return `${fromMinute}-${toMinute}`;
