@@ -99,7 +99,10 @@ module.exports = {
       comment:
         'One place picks the adapters, lazily: an unused one is never loaded, nor its client library.',
       severity: 'error',
-      from: { path: '^(src|workers)/', pathNot: '^src/(adapters/|compose(-agent|-cold|-report)?[.]ts$)' },
+      from: {
+        path: '^(src|workers)/',
+        pathNot: '^src/(adapters/|compose(-agent|-cold|-report)?[.]ts$)',
+      },
       to: { path: '^src/adapters/' },
     },
     {

@@ -43,7 +43,7 @@ export async function runRescueAgent(config: Config): Promise<number> {
  * Connects and puts the agent together.
  * @throws UsageError where a setting that it needs is missing, or another process has its file
  */
-export async function composeRescueAgent(config: Config, log: Logger): Promise<Service> {
+async function composeRescueAgent(config: Config, log: Logger): Promise<Service> {
   await using opened = new AsyncDisposableStack();
   const drafter = await openDrafter(config, log);
   const hot = await openHot(config, { log });

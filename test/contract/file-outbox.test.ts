@@ -7,12 +7,14 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { FileOutbox } from '../../src/adapters/outbox/file/file-outbox.ts';
 import { UsageError } from '../../src/model/errors.ts';
+import { systemError } from '../support/fs-calls.ts';
 import { outgoing } from '../support/outgoing.ts';
 
 const AT = Date.parse('2026-03-01T12:30:00Z');
@@ -103,6 +105,26 @@ describe('an outbox that is a file', () => {
     await expect(FileOutbox.open(file, clock)).rejects.toThrow('another process has it');
     await outbox.close();
     await (await FileOutbox.open(file, clock)).close();
+  });
+
+  test('leaves nothing of a message that the disk did not take', async () => {
+    const outbox = await FileOutbox.open(file, clock);
+    await outbox.send(outgoing(), 'k1');
+    const handle = await open(file);
+    const ofHandles = Object.getPrototypeOf(handle) as FileHandle;
+    await handle.close();
+    const sync = vi.spyOn(ofHandles, 'sync').mockRejectedValueOnce(systemError('EIO'));
+    try {
+      await expect(outbox.send(outgoing({ text: 'lost' }), 'k2')).rejects.toThrow('EIO');
+      expect(await outbox.sent('k2')).toBeUndefined();
+      await outbox.send(outgoing(), 'k3');
+      await outbox.send(outgoing(), 'k2');
+    } finally {
+      sync.mockRestore();
+    }
+    await outbox.close();
+    expect(keys()).toEqual(['k1', 'k3', 'k2']);
+    expect(readFileSync(file, 'utf8')).not.toContain('lost');
   });
 
   test('sends nothing for who has given up', async () => {

@@ -25,6 +25,8 @@ export class FileOutbox implements Outbox {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #sent: Map<string, Sent>;
   #length: number;
+  /** Something may stand behind `#length`. */
+  #torn = false;
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -81,14 +83,12 @@ export class FileOutbox implements Outbox {
     signal?.throwIfAborted();
     const at = this.#clock.now();
     const line = Buffer.from(`${JSON.stringify({ key, sent_at: isoInstant(at), ...message })}\n`);
-    try {
-      await this.#handle.appendFile(line);
-      await this.#handle.sync();
-    } catch (error) {
-      // What may stand there of it must not become the beginning of the next line.
-      await this.#handle.truncate(this.#length);
-      throw error;
-    }
+    // What may stand there of one that failed must not become the beginning of this one.
+    if (this.#torn) await this.#handle.truncate(this.#length);
+    this.#torn = true;
+    await this.#handle.appendFile(line);
+    await this.#handle.sync();
+    this.#torn = false;
     this.#length += line.length;
     const sent = { messageId: key, channel: message.channel, at };
     this.#sent.set(key, sent);
