@@ -12,6 +12,7 @@ import {
   interrogateBus,
   interrogateQueues,
 } from './adapters/hot/redis/interrogate.ts';
+import { RedisInbox } from './adapters/hot/redis/inbox.ts';
 import { Keys } from './adapters/hot/redis/keys.ts';
 import { RedisLeaseStore } from './adapters/hot/redis/lease-store.ts';
 import { RedisLedgerStore } from './adapters/hot/redis/ledger-store.ts';
@@ -24,6 +25,7 @@ import { UnsuitableStoreError, errorMessage } from './model/errors.ts';
 import type { Agenda } from './ports/agenda.ts';
 import type { Bus } from './ports/bus.ts';
 import type { Clock } from './ports/clock.ts';
+import type { Inbox } from './ports/inbox.ts';
 import type { Jobs } from './ports/jobs.ts';
 import type { LedgerStore } from './ports/ledger.ts';
 import type { SessionRecords } from './ports/records.ts';
@@ -49,6 +51,7 @@ export interface Hot {
   readonly agenda: Agenda;
   readonly ledgers: LedgerStore;
   readonly leases: LeaseStore;
+  readonly inbox: Inbox;
   /** Brings the clock into step with the store's. */
   measureClock(): Promise<void>;
   /** Asks the store whether it suits; with `probe`, also whether notifications arrive. */
@@ -102,6 +105,8 @@ export async function openHot(
       maxQuarantined: QUARANTINE_MAX,
     }),
     leases: new RedisLeaseStore(redis, keys),
+    // A ledger repeats what it holds for as long as it lives.
+    inbox: new RedisInbox(redis, keys, { retentionMs: config.ledgerTtlMs }),
     measureClock: () => storeClock.measure(),
     interrogate: async (probe = false) => {
       const findings = [

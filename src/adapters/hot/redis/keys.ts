@@ -34,7 +34,7 @@ export class Keys {
     return `${this.#prefix}:ledger:${user}`;
   }
 
-  /** What a subscriber has had of a subject's events. */
+  /** What subscribers know of the events of a subject, which is one of an event: percent-encoded. */
   inbox(subject: string): string {
     return `${this.#prefix}:inbox:${subject}`;
   }
