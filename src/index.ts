@@ -9,7 +9,6 @@ import { type Tiers, openTiers } from './compose-tiers.ts';
 import { type Hot, lookSettings, openBus, openHot } from './compose.ts';
 import { type Config, loadConfig } from './config.ts';
 import type { SessionRef } from './model/session-names.ts';
-import type { SubscribeOptions, Subscription } from './ports/bus.ts';
 import { type Context, contextOf } from './recall/build-context.ts';
 import { type RecallPorts, recall } from './recall/recall.ts';
 import type { RecallRequest, Recalled } from './recall/recalled.ts';
@@ -17,9 +16,12 @@ import type { ErasureReport } from './tiers/erase.ts';
 import type { ResumedFrom } from './tiers/promote.ts';
 import type { At, SessionDetails } from './abandonment/activity.ts';
 import { type Wanted, areStillWanted } from './abandonment/wanted.ts';
-import type { RekindleEvent } from './model/event.ts';
+import type { EventType, RekindleEvent } from './model/event.ts';
 import { formatInstant } from './model/instant.ts';
+import type { SubscriberOptions } from './rescue/options.ts';
 import { type SentMessage, noteReply, noteTouch } from './rescue/outcome.ts';
+import { Subscriber } from './rescue/subscriber.ts';
+import type { Logger } from './runtime/logger.ts';
 
 export type { At, Order, SessionDetails } from './abandonment/activity.ts';
 export { Activity } from './abandonment/activity.ts';
@@ -52,7 +54,6 @@ export type { InsightKind, InsightSource } from './model/insight.ts';
 export type { Message } from './model/message.ts';
 export type { SessionName, SessionRef } from './model/session-names.ts';
 export type { Session } from './model/session.ts';
-export type { Delivery, SubscribeOptions, Subscription } from './ports/bus.ts';
 export type { Context } from './recall/build-context.ts';
 export type {
   DropReason,
@@ -62,6 +63,11 @@ export type {
   RecalledInsight,
   RecalledMessage,
 } from './recall/recalled.ts';
+export type { Counts } from './rescue/counts.ts';
+export { DeadLetterError, NoLongerWantedError, TakenAwayError } from './rescue/errors.ts';
+export type { RetryBackoff, SubscriberOptions } from './rescue/options.ts';
+export type { Handler, InHand, ReceivedEvent, StillWanted } from './rescue/received-event.ts';
+export type { Subscriber } from './rescue/subscriber.ts';
 export type { ErasureReport } from './tiers/erase.ts';
 export type { ResumedFrom } from './tiers/promote.ts';
 
@@ -78,6 +84,7 @@ export class Rekindle extends Activity {
   readonly #recallPorts: RecallPorts;
   #bus: ReturnType<typeof openBus> | undefined;
   #tiers: Promise<Tiers> | undefined;
+  readonly #subscribers = new Set<Subscriber>();
 
   /** @internal Use {@link openRekindle}. */
   constructor(hot: Hot, config: Config, countTokens: (text: string) => number) {
@@ -99,11 +106,28 @@ export class Rekindle extends Activity {
     );
   }
 
-  /** Hears events as a member of a consumer group; see `docs/events.md`. The connection is opened at the first call. */
-  async subscribe(options: SubscribeOptions): Promise<Subscription> {
+  /**
+   * Calls a handler with the events of a group, once in effect for each; see `docs/events.md`. It goes on until it is
+   * stopped, or this is closed.
+   * @throws UsageError for options that cannot be used
+   * @throws BusUnavailableError when the bus is away
+   */
+  async subscribe<T extends EventType = EventType>(
+    options: SubscriberOptions<T>,
+    { log }: { readonly log?: Logger } = {},
+  ): Promise<Subscriber> {
     this.#bus ??= openBus(this.#config);
-    const bus = await this.#bus;
-    return bus.subscribe(options);
+    const { inbox, clock } = this.#hot;
+    const wanted = (events: readonly RekindleEvent<'cart.abandoned'>[]): Promise<Wanted[]> =>
+      Promise.all(events.map((event) => this.isStillWanted(event)));
+    const subscriber = new Subscriber(
+      { bus: await this.#bus, inbox, clock, wanted },
+      options,
+      log && { log },
+    );
+    await subscriber.start();
+    this.#subscribers.add(subscriber);
+    return subscriber;
   }
 
   /**
@@ -221,8 +245,9 @@ export class Rekindle extends Activity {
     return this.#tiers;
   }
 
-  /** Closes every connection. */
+  /** Stops the subscribers and closes every connection. */
   async close(): Promise<void> {
+    await Promise.all([...this.#subscribers].map((subscriber) => subscriber.stop()));
     await (await this.#tiers)?.[Symbol.asyncDispose]();
     await (await this.#bus)?.close();
     await this.#hot.close();

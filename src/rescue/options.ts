@@ -32,6 +32,12 @@ export interface SubscriberOptions<T extends EventType = EventType> {
   readonly backoff?: RetryBackoff;
 }
 
+/** The same for whatever types of events. */
+export type AnySubscriberOptions = Omit<SubscriberOptions, 'types' | 'handler'> & {
+  readonly types?: readonly EventType[];
+  readonly handler: (event: never) => unknown;
+};
+
 export const DEFAULT_CONCURRENCY = 16;
 export const DEFAULT_READ_AHEAD = 64;
 export const DEFAULT_CLAIM_MS = 30 * SECOND_MS;
@@ -62,7 +68,7 @@ export interface Settings {
 }
 
 /** @throws UsageError that names what cannot be used */
-export function settingsOf<T extends EventType>(options: SubscriberOptions<T>): Settings {
+export function settingsOf(options: AnySubscriberOptions): Settings {
   const { group, types = EVENT_TYPES, handler, backoff = {} } = options;
   // What is called from JavaScript may be anything.
   const given: { readonly group: unknown; readonly handler: unknown; readonly types: unknown } = {
@@ -78,7 +84,9 @@ export function settingsOf<T extends EventType>(options: SubscriberOptions<T>): 
     throw new UsageError('types is a list of one type of event or more');
   for (const type of types)
     if (!EVENT_TYPES.includes(type))
-      throw new UsageError(`there is no event "${String(type)}"; there are ${EVENT_TYPES.join(', ')}`);
+      throw new UsageError(
+        `there is no event "${String(type)}"; there are ${EVENT_TYPES.join(', ')}`,
+      );
   const firstMs = whole('backoff.firstMs', backoff.firstMs, DEFAULT_BACKOFF.firstMs, 1, LONGEST_MS);
   return {
     group,

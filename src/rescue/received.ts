@@ -15,7 +15,15 @@ class Received implements InHand {
 
   constructor(task: Task) {
     this.#task = task;
-    Object.assign(this, task.event);
+    for (const [name, value] of Object.entries(task.event)) {
+      // An attribute that somebody added and that is called as one of these stands before it.
+      Object.defineProperty(this, name, {
+        value,
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      });
+    }
   }
 
   get attempt(): number {

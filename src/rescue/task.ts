@@ -22,8 +22,10 @@ export class Task {
   mayBeRepeat = false;
   /** When its handler was called; undefined: it was not. */
   handledFrom: number | undefined;
-  /** Whether its handler has ended. */
+  /** Whether nobody waits for its handler any more. */
   ended = false;
+  /** A renewal that is under way. */
+  renewing: Promise<void> | undefined;
   /** Until when its handler asked to hold it. */
   deferredTo: number | undefined;
   aborted: { readonly why: AbortReason; readonly at: number } | undefined;
@@ -70,5 +72,6 @@ function arrivalOf(event: AnyEvent): Arrival {
   const at = Date.parse(event.time);
   // That a user is erased holds whenever it was said; and after it no key of ours is to name the user.
   if (type === 'user.erased') return { subject: id, source, id, sequence, at, user: undefined };
-  return { subject, source, id, sequence, at, user: event.data.user };
+  const { user } = event.data;
+  return { subject, source, id, sequence, at, user };
 }

@@ -252,12 +252,7 @@ class MemorySubscription implements Subscription {
       group.held.delete(entry);
       if (attempts < this.#maxDeliveries) found.push(this.#deliver(entry, event, attempts + 1));
       else
-        this.#broker.bury(
-          group,
-          event,
-          `delivered ${attempts} times and never settled`,
-          attempts,
-        );
+        this.#broker.bury(group, event, `delivered ${attempts} times and never settled`, attempts);
     }
     group.dueAt = Infinity;
     for (const { until } of group.held.values()) group.dueAt = Math.min(group.dueAt, until);

@@ -1,0 +1,230 @@
+import type { UnwantedReason } from '../abandonment/wanted.ts';
+import { SECOND_MS } from '../model/duration.ts';
+import { errorMessage } from '../model/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Ended, Inbox, Outcome } from '../ports/inbox.ts';
+import { backoffMs } from '../runtime/backoff.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Counts } from './counts.ts';
+import { DeadLetterError } from './errors.ts';
+import { Gathered } from './gathered.ts';
+import type { Settings } from './options.ts';
+import type { Task } from './task.ts';
+
+/** How the way of an event through a subscriber ended. */
+export type Ending =
+  | {
+      readonly as:
+        | 'handled'
+        | 'consumed'
+        | 'repeat'
+        | 'overtaken'
+        | 'erased'
+        | 'busy'
+        | 'lost'
+        | 'timed_out'
+        | 'stopping';
+    }
+  | { readonly as: 'unwanted'; readonly reason: UnwantedReason }
+  | { readonly as: 'deferred'; readonly at: number }
+  | { readonly as: 'away'; readonly delayMs: number }
+  | { readonly as: 'failed'; readonly error: unknown };
+
+/** When to look again at an event whose subject another subscriber has in hand. */
+const BUSY_MS = SECOND_MS / 2;
+
+/** A handler that defers to the past is not called in a circle. */
+const SHORTEST_DEFERRAL_MS = SECOND_MS;
+
+/** A reason is for a person to read. */
+const REASON_LENGTH = 500;
+
+export interface SettlerTools {
+  readonly inbox: Inbox;
+  readonly clock: Clock;
+  readonly token: string;
+  readonly settings: Settings;
+  readonly counts: Counts;
+  readonly log: Logger;
+  readonly random: () => number;
+  /** Aborts when nothing more is waited for. */
+  readonly over: AbortSignal;
+}
+
+/**
+ * Says how it ended, first to the inbox and then to the bus: whoever dies in between leaves an event that comes again, and
+ * that the inbox knows.
+ */
+export class Settler {
+  readonly #tools: SettlerTools;
+  readonly #ends: Gathered<Ended, boolean>;
+
+  constructor(tools: SettlerTools) {
+    this.#tools = tools;
+    const { inbox, settings, token } = tools;
+    this.#ends = new Gathered((ended) => inbox.end(settings.group, ended, token));
+  }
+
+  /** Never rejects: what cannot be settled comes again when its claim has run out. */
+  async settle(task: Task, ending: Ending): Promise<void> {
+    task.stage = 'settling';
+    try {
+      await this.#settle(task, ending);
+    } catch (error) {
+      this.#tools.counts.unsettled += 1;
+      const { id } = task.event;
+      this.#tools.log.debug({ event: id, err: error }, 'an event could not be settled');
+    }
+  }
+
+  async #settle(task: Task, ending: Ending): Promise<void> {
+    const { counts, clock } = this.#tools;
+    const { delivery } = task;
+    switch (ending.as) {
+      case 'handled':
+        if (!(await this.#end(task, 'done'))) return this.#lose();
+        counts.handled += 1;
+        return delivery.done();
+      case 'consumed':
+        await this.#end(task, 'done');
+        counts.consumed += 1;
+        return delivery.done();
+      case 'unwanted':
+        counts.unwanted[ending.reason] = (counts.unwanted[ending.reason] ?? 0) + 1;
+        return this.#drop(task);
+      case 'repeat':
+        counts.repeats += 1;
+        return this.#drop(task);
+      case 'overtaken':
+        counts.overtaken += 1;
+        return this.#drop(task);
+      case 'erased':
+        counts.erased += 1;
+        return this.#drop(task);
+      case 'busy':
+        counts.busy += 1;
+        return this.#deferFor(task, BUSY_MS);
+      case 'away':
+        counts.postponed += 1;
+        return this.#deferFor(task, ending.delayMs);
+      case 'stopping':
+        counts.givenBack += 1;
+        return this.#deferFor(task, 0);
+      case 'deferred':
+        if (!(await this.#end(task, 'free'))) return this.#lose();
+        counts.deferred += 1;
+        return this.#told(delivery.defer(Math.max(SHORTEST_DEFERRAL_MS, ending.at - clock.now())));
+      case 'timed_out':
+        counts.timedOut += 1;
+        return this.#retry(
+          task,
+          `the handler took longer than ${this.#tools.settings.handlerTimeoutMs} ms`,
+        );
+      case 'failed':
+        return this.#fail(task, ending.error);
+      case 'lost':
+        // If the inbox has it still, whoever the bus gave it to need not wait.
+        await this.#end(task, 'failed').catch(() => undefined);
+        return this.#lose();
+    }
+  }
+
+  /** It is not to be handled, by nobody. */
+  async #drop(task: Task): Promise<void> {
+    // Where it is not this subscriber's any more it is not anybody's concern either.
+    await this.#end(task, 'done');
+    await task.delivery.done();
+  }
+
+  async #deferFor(task: Task, delayMs: number): Promise<void> {
+    // Held in the inbox, it would be busy for whoever gets it.
+    await this.#end(task, task.handledFrom === undefined ? 'free' : 'failed', 1).catch(
+      () => undefined,
+    );
+    await this.#told(task.delivery.defer(delayMs));
+  }
+
+  #fail(task: Task, error: unknown): Promise<void> {
+    const { event, delivery } = task;
+    const { log } = this.#tools;
+    const name = error instanceof Error ? nameOf(error) : typeof error;
+    log.warn(
+      { event: event.id, type: event.type, attempt: delivery.attempt, error: name },
+      'a handler failed',
+    );
+    log.debug({ event: event.id, err: error }, 'why a handler failed');
+    const reason = `${name}: ${describe(error)}`.slice(0, REASON_LENGTH);
+    return error instanceof DeadLetterError
+      ? this.#deadLetter(task, reason)
+      : this.#retry(task, reason);
+  }
+
+  async #retry(task: Task, reason: string): Promise<void> {
+    const { settings, counts, random } = this.#tools;
+    const { firstMs, longestMs } = settings.backoff;
+    const { attempt } = task.delivery;
+    if (!(await this.#end(task, 'failed'))) return this.#lose();
+    const delayMs = backoffMs(attempt, { baseMs: firstMs, capMs: longestMs, random });
+    if (!(await task.delivery.retry(delayMs, reason))) return this.#lose();
+    if (attempt < settings.maxDeliveries) counts.retried += 1;
+    else this.#buried(task);
+  }
+
+  async #deadLetter(task: Task, reason: string): Promise<void> {
+    if (!(await this.#end(task, 'failed'))) return this.#lose();
+    if (!(await task.delivery.deadLetter(reason))) return this.#lose();
+    this.#buried(task);
+  }
+
+  #buried({ event, delivery: { attempt } }: Task): void {
+    this.#tools.counts.deadLettered += 1;
+    const { id, type } = event;
+    this.#tools.log.warn({ event: id, type, attempt }, 'an event went to the dead letters');
+  }
+
+  async #told(own: Promise<boolean>): Promise<void> {
+    if (!(await own)) this.#lose();
+  }
+
+  #lose(): void {
+    this.#tools.counts.lost += 1;
+  }
+
+  /**
+   * Notes it in the inbox, trying again for as long as the claim would last: what took effect and is not noted is
+   * handled again.
+   * @returns false if somebody else has it by now
+   */
+  async #end(task: Task, outcome: Outcome, attempts = Infinity): Promise<boolean> {
+    if (!task.begun) return true;
+    const { clock, settings, over } = this.#tools;
+    const giveUpAt = clock.now() + settings.claimMs;
+    for (let failures = 1; ; failures += 1) {
+      try {
+        const own = await this.#ends.ask({ ...task.entry, outcome });
+        task.begun = false;
+        return own;
+      } catch (error) {
+        if (failures >= attempts || clock.now() >= giveUpAt || over.aborted) throw error;
+        await clock.sleep(backoffMs(failures), over);
+      }
+    }
+  }
+}
+
+/** Somebody's error may have anything for a name. */
+function nameOf(error: Error): string {
+  try {
+    return String(error.name);
+  } catch {
+    return 'Error';
+  }
+}
+
+function describe(error: unknown): string {
+  try {
+    return errorMessage(error);
+  } catch {
+    return 'an error that cannot be shown';
+  }
+}
