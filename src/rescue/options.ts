@@ -84,9 +84,7 @@ export function settingsOf(options: AnySubscriberOptions): Settings {
     throw new UsageError('types is a list of one type of event or more');
   for (const type of types)
     if (!EVENT_TYPES.includes(type))
-      throw new UsageError(
-        `there is no event "${String(type)}"; there are ${EVENT_TYPES.join(', ')}`,
-      );
+      throw new UsageError(`there is no event "${type}"; there are ${EVENT_TYPES.join(', ')}`);
   const firstMs = whole('backoff.firstMs', backoff.firstMs, DEFAULT_BACKOFF.firstMs, 1, LONGEST_MS);
   return {
     group,

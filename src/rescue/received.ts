@@ -42,7 +42,7 @@ class Received implements InHand {
     const instant = typeof at === 'string' ? Date.parse(at) : at;
     if (typeof instant !== 'number' || !Number.isFinite(instant)) {
       throw new UsageError(
-        `deferUntil takes Unix milliseconds or an ISO 8601 text; got ${JSON.stringify(at) ?? typeof at}`,
+        `deferUntil takes Unix milliseconds or an ISO 8601 text; got ${JSON.stringify(at)}`,
       );
     }
     this.#task.deferredTo = instant;

@@ -167,26 +167,26 @@ export class Settler {
     const delayMs = backoffMs(attempt, { baseMs: firstMs, capMs: longestMs, random });
     if (!(await task.delivery.retry(delayMs, reason))) return this.#lose();
     if (attempt < settings.maxDeliveries) counts.retried += 1;
-    else this.#buried(task);
+    else this.#tellBuried(task);
   }
 
   async #deadLetter(task: Task, reason: string): Promise<void> {
     if (!(await this.#end(task, 'failed'))) return this.#lose();
     if (!(await task.delivery.deadLetter(reason))) return this.#lose();
-    this.#buried(task);
+    this.#tellBuried(task);
   }
 
-  #buried({ event, delivery: { attempt } }: Task): void {
+  #tellBuried({ event, delivery: { attempt } }: Task): void {
     this.#tools.counts.deadLettered += 1;
     const { id, type } = event;
     this.#tools.log.warn({ event: id, type, attempt }, 'an event went to the dead letters');
   }
 
   async #told(own: Promise<boolean>): Promise<void> {
-    if (!(await own)) this.#lose();
+    if (!(await own)) await this.#lose();
   }
 
-  #lose(): void {
+  async #lose(): Promise<void> {
     this.#tools.counts.lost += 1;
   }
 
@@ -215,7 +215,8 @@ export class Settler {
 /** Somebody's error may have anything for a name. */
 function nameOf(error: Error): string {
   try {
-    return String(error.name);
+    const name: unknown = error.name;
+    return String(name);
   } catch {
     return 'Error';
   }

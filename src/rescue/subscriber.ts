@@ -304,10 +304,11 @@ export class Subscriber extends BaseService {
     } catch (error) {
       return this.#away(error);
     }
+    // Who was held up on the way here may have lost it without a word; so may a handler that blocked the event loop.
+    await this.#tender.assure(task);
     const takenBack = abortedAs(task);
     if (takenBack) return takenBack;
     const failure = await this.#handle(task);
-    // A handler that blocked the event loop may have lost it without a word.
     await this.#tender.assure(task);
     const aborted = abortedAs(task);
     if (aborted) return aborted;
