@@ -16,6 +16,7 @@ import { memory } from './rows/memory.ts';
 import { million } from './rows/million.ts';
 import { recordActivity, recordActivityRaw } from './rows/record-activity.ts';
 import { recall } from './rows/recall.ts';
+import { subscriber, subscriberBare } from './rows/subscriber.ts';
 import { tiers } from './rows/tiers.ts';
 import { warm } from './rows/warm.ts';
 import { growthLines, reportLines } from './table.ts';
@@ -27,6 +28,8 @@ const FIGURES: readonly Figure[] = [
   recordActivity,
   recordActivityRaw,
   memory,
+  subscriber,
+  subscriberBare,
 ];
 
 function seriesOf({ dialogsum = DIALOGSUM }: Pick<Options, 'dialogsum'>): readonly Series[] {

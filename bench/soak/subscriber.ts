@@ -1,7 +1,9 @@
 /** A subscriber in a process of its own: settles most events, retries some, drops some; prints what took effect. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '../../src/demo/random.ts';
-import { BusUnavailableError, openRekindle } from '../../src/index.ts';
+import { openBus } from '../../src/compose.ts';
+import { loadConfig } from '../../src/config.ts';
+import { BusUnavailableError } from '../../src/index.ts';
 
 /** Shares of the deliveries. */
 const RETRIED = 0.04;
@@ -15,8 +17,8 @@ process.once('SIGTERM', () => stop.abort());
 // The other end is the soak's: it has ended.
 process.stdin.resume().once('end', () => stop.abort());
 const random = new SeededRandom(Number(process.argv[2]));
-const rekindle = await openRekindle();
-const subscription = await rekindle.subscribe({ group: 'soak', claimMs: CLAIM_MS });
+const bus = await openBus(loadConfig());
+const subscription = await bus.subscribe({ group: 'soak', claimMs: CLAIM_MS });
 const print = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 print({ ready: true });
 while (!stop.signal.aborted) {
@@ -42,4 +44,4 @@ while (!stop.signal.aborted) {
   }
 }
 await subscription.close();
-await rekindle.close();
+await bus.close();

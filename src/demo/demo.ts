@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openCold } from '../compose-cold.ts';
-import { type Hot, openHot, openJobs, openWarm } from '../compose.ts';
+import { type Hot, openBus, openHot, openJobs, openWarm } from '../compose.ts';
 import { loadConfig } from '../config.ts';
 import { openRekindle } from '../index.ts';
 import { silentLogger } from '../runtime/logger.ts';
@@ -105,7 +105,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   await livePast(shop.visits, rekindle, clock.now(), config.windowMessages);
 
   const listener = new Listener(stagesMs);
-  const subscription = await rekindle.subscribe({ group: 'demo' });
+  const bus = await openBus(config);
+  closing.defer(() => bus.close());
+  const subscription = await bus.subscribe({ group: 'demo' });
   const daemon = await startDaemon({ entry, env: { ...inherited(), ...env }, folder, signal });
   closing.defer(async () => {
     // Only where something failed before: nothing of worth is lost.

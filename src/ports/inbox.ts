@@ -51,7 +51,7 @@ export interface Hold {
 /**
  * Which events of a subject took effect in a group, and which is in whose hands: one event of a subject at a time, and
  * none after a later one. Events of different sources, and different groups, have nothing to do with each other. It
- * forgets a subject that nobody has begun or ended anything of for its retention.
+ * forgets a subject of which nobody has begun or held anything for its retention.
  *
  * Each call is one round trip and gives an answer for each event, in their order. It rejects when the store is away.
  */

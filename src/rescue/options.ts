@@ -38,12 +38,12 @@ export type AnySubscriberOptions = Omit<SubscriberOptions, 'types' | 'handler'> 
   readonly handler: (event: never) => unknown;
 };
 
-export const DEFAULT_CONCURRENCY = 16;
-export const DEFAULT_READ_AHEAD = 64;
-export const DEFAULT_CLAIM_MS = 30 * SECOND_MS;
-export const DEFAULT_MAX_DELIVERIES = 5;
-export const DEFAULT_HANDLER_TIMEOUT_MS = 5 * MINUTE_MS;
-export const DEFAULT_BACKOFF = { firstMs: SECOND_MS, longestMs: 5 * MINUTE_MS };
+const DEFAULT_CONCURRENCY = 16;
+const DEFAULT_READ_AHEAD = 64;
+const DEFAULT_CLAIM_MS = 30 * SECOND_MS;
+const DEFAULT_MAX_DELIVERIES = 5;
+const DEFAULT_HANDLER_TIMEOUT_MS = 5 * MINUTE_MS;
+const DEFAULT_BACKOFF = { firstMs: SECOND_MS, longestMs: 5 * MINUTE_MS };
 
 /** Renewed three times in that; less than this is lost to any hiccup of the network. */
 const SHORTEST_CLAIM_MS = 100;

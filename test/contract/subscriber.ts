@@ -308,7 +308,7 @@ export function subscriberContract(name: string, world: () => SubscriberWorld): 
           },
           1: () => Promise.reject(new Error('later')),
           2: () => {
-            throw undefined;
+            throw undefined as unknown as Error;
           },
           3: () => {
             throw Object.defineProperty(new Error('x'), 'message', {
@@ -317,7 +317,7 @@ export function subscriberContract(name: string, world: () => SubscriberWorld): 
               },
             });
           },
-          4: () => Promise.reject(Object.create(null)),
+          4: () => Promise.reject(Object.create(null) as Error),
           5: () => ({
             get then() {
               throw new Error('no promise');
@@ -326,7 +326,7 @@ export function subscriberContract(name: string, world: () => SubscriberWorld): 
           6: () => ({ then: (_: unknown, reject: (error: unknown) => void) => reject('text') }),
           7: () => new Promise(() => undefined),
           8: () => {
-            throw Symbol('what');
+            throw Symbol('what') as unknown as Error;
           },
         };
         const fine: Record<number, unknown> = {
@@ -565,7 +565,7 @@ export function subscriberContract(name: string, world: () => SubscriberWorld): 
 
       const whileHandled = async (
         options: Partial<SubscriberOptions<'cart.abandoned'>>,
-        then: () => Promise<unknown> | unknown,
+        then: () => unknown,
       ): Promise<{ reason: unknown; subscriber: Subscriber }> => {
         const begun = Promise.withResolvers<AbortSignal>();
         const subscriber = await run<'cart.abandoned'>({

@@ -57,7 +57,10 @@ export class MemoryInbox implements Inbox {
     const { now, holdMs, token } = hold;
     return held.map((one) => {
       const note = this.#ownNote(group, one, token);
-      if (note) note.held = { until: now + holdMs, token };
+      if (note) {
+        note.held = { until: now + holdMs, token };
+        this.#touch(one.subject, this.#subjectOf(one.subject));
+      }
       return note !== undefined;
     });
   }
@@ -91,9 +94,7 @@ export class MemoryInbox implements Inbox {
   #ownNote(group: string, entry: Entry, token: string): Note | undefined {
     const subject = this.#subjectOf(entry.subject);
     const note = subject.notes.get(nameOf(group, entry));
-    if (note?.id !== entry.id || note.held?.token !== token) return undefined;
-    this.#touch(entry.subject, subject);
-    return note;
+    return note?.id === entry.id && note.held?.token === token ? note : undefined;
   }
 
   #subjectOf(name: string): Subject {

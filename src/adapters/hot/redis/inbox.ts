@@ -38,7 +38,7 @@ export class RedisInbox implements Inbox {
 
   async end(group: string, ended: readonly Ended[], token: string): Promise<boolean[]> {
     if (ended.length === 0) return [];
-    const args: (string | number)[] = [token, this.#retentionMs];
+    const args: (string | number)[] = [token];
     for (const one of ended) args.push(fieldOf(group, one), one.id, one.outcome);
     return areOwn(await endScript.run(this.#redis, this.#of(ended), args));
   }

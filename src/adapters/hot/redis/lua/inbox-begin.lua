@@ -30,7 +30,8 @@ local function begin(key, field, id, sequence, at, user)
     record = { '', '', '', 0, '', 0 }
   end
   record[SEQUENCE], record[ID], record[STATE], record[UNTIL], record[TOKEN] = sequence, id, 'begun', heldUntil, token
-  writeRecord(key, field, record, retention)
+  writeRecord(key, field, record)
+  redis.call('PEXPIRE', key, retention)
   return record[TRIED] == 1 and 'again' or 'new'
 end
 

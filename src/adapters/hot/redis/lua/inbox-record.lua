@@ -8,9 +8,8 @@ local function readRecord(key, field)
   return text and cmsgpack.unpack(text) or nil
 end
 
-local function writeRecord(key, field, record, retention)
+local function writeRecord(key, field, record)
   redis.call('HSET', key, field, cmsgpack.pack(record))
-  redis.call('PEXPIRE', key, retention)
 end
 
 local function isHeldBy(record, id, token)

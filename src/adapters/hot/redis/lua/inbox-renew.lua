@@ -12,7 +12,8 @@ local function renew(key, field, id)
   local record = readRecord(key, field)
   if not isHeldBy(record, id, token) then return 0 end
   record[UNTIL] = heldUntil
-  writeRecord(key, field, record, retention)
+  writeRecord(key, field, record)
+  redis.call('PEXPIRE', key, retention)
   return 1
 end
 
