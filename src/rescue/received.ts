@@ -17,12 +17,17 @@ class Received implements InHand {
     this.#task = task;
     for (const [name, value] of Object.entries(task.event)) {
       // An attribute that somebody added and that is called as one of these stands before it.
-      Object.defineProperty(this, name, {
-        value,
-        enumerable: true,
-        writable: true,
-        configurable: true,
-      });
+      if (name in this) {
+        const own = {
+          value: value as unknown,
+          enumerable: true,
+          writable: true,
+          configurable: true,
+        };
+        Object.defineProperty(this, name, own);
+      } else {
+        (this as Record<string, unknown>)[name] = value;
+      }
     }
   }
 
