@@ -11,24 +11,14 @@ import type { SessionRef } from './model/session-names.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Drafter } from './ports/drafter.ts';
 import type { Outbox } from './ports/outbox.ts';
-import { type RescueAgentPorts, createRescueHandler } from './rescue/agent/agent.ts';
+import { createRescueHandler } from './rescue/agent/agent.ts';
 import type { RescueOutcome } from './rescue/agent/outcome.ts';
-import type { Handler } from './rescue/received-event.ts';
+import type { Subscriber } from './rescue/subscriber.ts';
 import { type Logger, createLogger } from './runtime/logger.ts';
 import { Loop, type RunResult } from './runtime/loop.ts';
 import { runService } from './runtime/run.ts';
 import { ServiceGroup } from './runtime/service-group.ts';
 import { type Service, serviceOf } from './runtime/service.ts';
-
-/** What the agent needs of the subscriber kit. */
-interface Kit {
-  subscribe(options: {
-    readonly group: string;
-    readonly types: readonly ['cart.abandoned'];
-    readonly handler: Handler<'cart.abandoned'>;
-  }): Promise<{ stop(): Promise<void> }>;
-  readonly recordTouch: RescueAgentPorts['recordTouch'];
-}
 
 /** How often the clock is measured: quiet hours and windows go by the store's time. */
 const CLOCK_EVERY_MS = 10 * SECOND_MS;
@@ -53,14 +43,12 @@ async function composeRescueAgent(config: Config, log: Logger): Promise<Service>
   const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
   const rekindle = new Rekindle(hot, config, (text) => countTokens(text));
   opened.defer(() => rekindle.close());
-  // The one place where the agent and the kit meet.
-  const kit = rekindle as unknown as Kit;
 
   const counts = new Map<string, number>();
   const handler = createRescueHandler(
     {
       recall: (event, request) => rekindle.recall(sessionOf(event, config), request),
-      recordTouch: (event, touch) => kit.recordTouch(event, touch),
+      recordTouch: (event, touch) => rekindle.recordTouch(event, touch),
       drafter,
       outbox,
       clock,
@@ -69,7 +57,7 @@ async function composeRescueAgent(config: Config, log: Logger): Promise<Service>
     { onOutcome: (outcome) => count(outcome, counts) },
   );
   const { agentGroup: group } = config;
-  let subscription: { stop(): Promise<void> } | undefined;
+  let subscriber: Subscriber | undefined;
   const connections = opened.move();
   return new ServiceGroup('rescue-agent', [
     serviceOf('connections', { stop: () => connections.disposeAsync() }),
@@ -82,12 +70,12 @@ async function composeRescueAgent(config: Config, log: Logger): Promise<Service>
         return { sleepMs: CLOCK_EVERY_MS };
       },
     }),
-    serviceOf('subscription', {
+    serviceOf('subscriber', {
       start: async () => {
-        subscription = await kit.subscribe({ group, types: ['cart.abandoned'], handler });
+        subscriber = await rekindle.subscribe({ group, types: ['cart.abandoned'], handler });
       },
       stop: async () => {
-        await subscription?.stop();
+        await subscriber?.stop();
         log.info(Object.fromEntries(counts), 'what became of the announcements');
       },
     }),

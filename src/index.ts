@@ -6,7 +6,7 @@
 import { Activity } from './abandonment/activity.ts';
 import { recallPorts } from './compose-recall.ts';
 import { type Tiers, openTiers } from './compose-tiers.ts';
-import { type Hot, lookSettings, openBus, openHot } from './compose.ts';
+import { type Hot, openBus, openHot } from './compose.ts';
 import { type Config, loadConfig } from './config.ts';
 import type { SessionRef } from './model/session-names.ts';
 import { type Context, contextOf } from './recall/build-context.ts';
@@ -20,7 +20,7 @@ import type { EventType, RekindleEvent } from './model/event.ts';
 import { formatInstant } from './model/instant.ts';
 import type { SubscriberOptions } from './rescue/options.ts';
 import { type SentMessage, noteReply, noteTouch } from './rescue/outcome.ts';
-import { Subscriber } from './rescue/subscriber.ts';
+import { Subscriber, type SubscriberPorts } from './rescue/subscriber.ts';
 import type { Logger } from './runtime/logger.ts';
 
 export type { At, Order, SessionDetails } from './abandonment/activity.ts';
@@ -118,8 +118,7 @@ export class Rekindle extends Activity {
   ): Promise<Subscriber> {
     this.#bus ??= openBus(this.#config);
     const { inbox, clock } = this.#hot;
-    const wanted = (events: readonly RekindleEvent<'cart.abandoned'>[]): Promise<Wanted[]> =>
-      Promise.all(events.map((event) => this.isStillWanted(event)));
+    const wanted: SubscriberPorts['wanted'] = (events) => this.#areStillWanted(events);
     const subscriber = new Subscriber(
       { bus: await this.#bus, inbox, clock, wanted },
       options,
@@ -136,10 +135,13 @@ export class Rekindle extends Activity {
    * @throws Error when Redis is away: then nobody knows
    */
   async isStillWanted(event: RekindleEvent<'cart.abandoned'>): Promise<Wanted> {
-    const asked = [{ ref: this.#refOf(event), data: event.data }];
-    const settings = lookSettings(this.#config, this.#hot);
-    const [wanted] = await areStillWanted(asked, this.#hot, settings);
+    const [wanted] = await this.#areStillWanted([event]);
     return wanted ?? { wanted: false, reason: 'unknown' };
+  }
+
+  #areStillWanted(events: readonly RekindleEvent<'cart.abandoned'>[]): Promise<Wanted[]> {
+    const asked = events.map((event) => ({ ref: this.#refOf(event), data: event.data }));
+    return areStillWanted(asked, this.#hot, this.#config);
   }
 
   /**
