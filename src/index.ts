@@ -54,6 +54,7 @@ export type { InsightKind, InsightSource } from './model/insight.ts';
 export type { Message } from './model/message.ts';
 export type { SessionName, SessionRef } from './model/session-names.ts';
 export type { Session } from './model/session.ts';
+export type { Logger } from './runtime/logger.ts';
 export type { Context } from './recall/build-context.ts';
 export type {
   DropReason,

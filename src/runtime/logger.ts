@@ -5,12 +5,19 @@ import { printableLines } from './printable.ts';
 
 /** What the code logs with; a pino logger is one. Fields first: a message without fields has nothing to search for. */
 export interface Logger {
+  /** Each step. */
   trace(fields: object, message: string): void;
+  /** What somebody who looks for a fault needs; here alone may stand what others wrote. */
   debug(fields: object, message: string): void;
+  /** What happens seldom and is right. */
   info(fields: object, message: string): void;
+  /** What mends itself, or waits for somebody. */
   warn(fields: object, message: string): void;
+  /** What failed. */
   error(fields: object, message: string): void;
+  /** What ends the process. */
   fatal(fields: object, message: string): void;
+  /** The same, with these fields on every line. */
   child(fields: object): Logger;
 }
 
