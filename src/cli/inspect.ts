@@ -103,6 +103,9 @@ async function reportOf(hot: Hot, jobs: Jobs, ref: string, text: boolean): Promi
     window: messagesOf(window, nextFrom === undefined ? window.length : null, text),
     overflow: messagesOf(overflow, reading.overflow, text),
     opted_out_at: instantOrNull(reading.optedOutAt),
+    ...(reading.optedOutOf && { opted_out_of: channelsOf(reading.optedOutOf) }),
+    ...(reading.contactedAt.length > 0 && { contacted_at: reading.contactedAt.map(instantOrNull) }),
+    ...(reading.notes.length > 0 && { notes: reading.notes }),
     erased_at: instantOrNull(snapshot.erasedAt),
     problem: reading.problem ?? reading.ledger?.problem ?? null,
     next_look: instantOrNull(place.dueAt),
@@ -111,6 +114,10 @@ async function reportOf(hot: Hot, jobs: Jobs, ref: string, text: boolean): Promi
     pending: reading.pending,
     demotion,
   };
+}
+
+function channelsOf(optedOutOf: ReadonlyMap<string, number>): Json {
+  return Object.fromEntries([...optedOutOf].map(([channel, at]) => [channel, instantOrNull(at)]));
 }
 
 /** Messages of the hot tier: how many, and a page of them. */
