@@ -154,4 +154,4 @@ test('it holds exactly where a look would neither take it back nor announce anyt
     { numRuns: 2_000 },
   );
   expect(Math.min(held, over)).toBeGreaterThan(500);
-});
+}, 60_000);
