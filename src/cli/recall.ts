@@ -3,6 +3,7 @@ import { recallPorts } from '../compose-recall.ts';
 import { coldFolder, openStandingCold } from '../compose-cold.ts';
 import { openStandingWarm } from '../compose-warm.ts';
 import { openHot, warmFile } from '../compose.ts';
+import { SECOND_MS } from '../model/duration.ts';
 import { UsageError } from '../model/errors.ts';
 import { userIdProblem } from '../model/user-id.ts';
 import { contextOf } from '../recall/build-context.ts';
@@ -11,6 +12,9 @@ import type { Dropped } from '../recall/recalled.ts';
 import { configOf, printJson, printLines, withSettings } from './context.ts';
 import { positiveInteger } from './options.ts';
 import { printable, printableLines } from '../runtime/printable.ts';
+
+/** A person waits longer than a model's next answer may: the tiers are opened first. */
+const DEADLINE_MS = 5 * SECOND_MS;
 
 interface Flags {
   readonly query?: string;
@@ -53,7 +57,11 @@ export function recallCommand(): Command {
       openCold: async () => (await cold) ?? absent(coldFolder(config)),
     };
     const ports = recallPorts(hot, beside, countTokens);
-    const recalled = await recall(ref, { query, topic, budgetTokens }, ports);
+    const recalled = await recall(
+      ref,
+      { query, topic, budgetTokens, deadlineMs: DEADLINE_MS },
+      ports,
+    );
     if (json) {
       printJson({ user, ...recalled });
       return;

@@ -315,7 +315,7 @@ describe('the library', () => {
     ]);
     expect(Object.fromEntries(await Promise.all(answers))).toEqual({
       s1: { wanted: false, reason: 'resumed' },
-      s2: { wanted: true },
+      s2: { wanted: true, contact: expect.objectContaining({ allowed: 'unknown' }) },
     });
   });
 
