@@ -71,5 +71,7 @@ const MAIL: ReadonlySet<string> = new Set(['email', 'e-mail', 'mail']);
 
 function windowOf(channel: string, windows: AttributionWindows): number {
   const name = channel.toLowerCase();
-  return windows[name] ?? windows[MAIL.has(name) ? 'email' : 'chat'] ?? 0;
+  // A channel may be called anything, `constructor` too.
+  const own = Object.hasOwn(windows, name) ? windows[name] : undefined;
+  return own ?? windows[MAIL.has(name) ? 'email' : 'chat'] ?? 0;
 }

@@ -215,6 +215,9 @@ export function outcomesContract(name: string, makeHot: MakeHot): void {
       ['whatsapp', DAY_MS + 1, 'organic'],
       ['email', 5 * DAY_MS, 'assisted'],
       ['email', 5 * DAY_MS + 1, 'organic'],
+      ['E-Mail', 5 * DAY_MS, 'assisted'],
+      ['constructor', DAY_MS, 'assisted'],
+      ['__proto__', DAY_MS, 'assisted'],
     ])('after a message by %s, %i ms later, is %s', async (channel, afterMs, owedTo) => {
       const event = await announced();
       const at = world.now;
