@@ -30,6 +30,7 @@ export type { UnwantedReason, Wanted } from './abandonment/wanted.ts';
 export type { Cart, CartItem } from './model/cart.ts';
 export {
   BusUnavailableError,
+  PermanentError,
   UnsuitableStoreError,
   UsageError,
   UserErasedError,
@@ -65,7 +66,7 @@ export type {
   RecalledMessage,
 } from './recall/recalled.ts';
 export type { Counts } from './rescue/counts.ts';
-export { DeadLetterError, NoLongerWantedError, TakenAwayError } from './rescue/errors.ts';
+export { NoLongerWantedError, TakenAwayError } from './rescue/errors.ts';
 export type { RetryBackoff, SubscriberOptions } from './rescue/options.ts';
 export type { Handler, InHand, ReceivedEvent, StillWanted } from './rescue/received-event.ts';
 export type { Subscriber } from './rescue/subscriber.ts';

@@ -1,11 +1,14 @@
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
-import { type Hot, openBus, openHot } from '../../src/compose.ts';
-import type { AnyEvent } from '../../src/model/event.ts';
+import { type Wanted, areStillWanted } from '../../src/abandonment/wanted.ts';
+import { openBus } from '../../src/compose.ts';
+import { MINUTE_MS } from '../../src/model/duration.ts';
+import type { AnyEvent, RekindleEvent } from '../../src/model/event.ts';
 import { Subscriber } from '../../src/rescue/subscriber.ts';
 import type { Bench, Figure } from '../harness.ts';
 import { assertDone, rate, userIds } from '../harness.ts';
 import { announcement } from '../payload.ts';
+import { Pipeline } from '../pipeline.ts';
 
 /** Where BullMQ's worker stops getting quicker; the kit has as many handlers. */
 const CONCURRENCY = 100;
@@ -20,49 +23,49 @@ const STREAM_AT_ONCE = 1_000;
 /** Announcements, one a user, through the kit to a handler that does nothing. */
 async function ours(bench: Bench): Promise<number> {
   const { config, sessions } = bench;
-  await publish(bench);
-  const [hot, bus] = await Promise.all([openHot(config), openBus(config)]);
-  try {
-    const finished = Promise.withResolvers<undefined>();
-    let calls = 0;
-    const subscriber = new Subscriber(
-      { bus, inbox: hot.inbox, clock: hot.clock, wanted: wantedOf(hot) },
-      {
-        group: 'bench',
-        types: ['cart.abandoned'],
-        concurrency: CONCURRENCY,
-        readAhead: READ_AHEAD,
-        handler: () => {
-          calls += 1;
-          if (calls === sessions) finished.resolve(undefined);
-        },
-      },
+  await using pipeline = await Pipeline.open(bench);
+  await announce(pipeline, sessions);
+  const { bus, clock, hot } = pipeline;
+  // As `Rekindle` asks: of ledgers in which these announcements stand.
+  const wanted = (events: readonly RekindleEvent<'cart.abandoned'>[]): Promise<Wanted[]> =>
+    areStillWanted(
+      events.map(({ data }) => ({ ref: data.user, data })),
+      { ledgers: hot.ledgers, clock },
+      config,
     );
-    const startedAt = performance.now();
-    await subscriber.start();
-    await finished.promise;
-    // What is in hand then is noted and settled.
-    await subscriber.stop();
-    const perSecond = rate(sessions, startedAt);
-    assertDone(subscriber.counts.handled, sessions, 'events were handled');
-    const [group] = await bus.groups();
-    assertDone(group?.behind ?? NaN, 0, 'events were left');
-    return perSecond;
-  } finally {
-    await bus.close();
-    await hot.close();
-  }
+  const finished = Promise.withResolvers<undefined>();
+  let calls = 0;
+  const subscriber = new Subscriber(
+    { bus, inbox: hot.inbox, clock, wanted },
+    {
+      group: 'bench',
+      types: ['cart.abandoned'],
+      concurrency: CONCURRENCY,
+      readAhead: READ_AHEAD,
+      handler: () => {
+        calls += 1;
+        if (calls === sessions) finished.resolve(undefined);
+      },
+    },
+  );
+  const startedAt = performance.now();
+  await subscriber.start();
+  await finished.promise;
+  // What is in hand then is noted and settled.
+  await subscriber.stop();
+  const perSecond = rate(sessions, startedAt);
+  assertDone(subscriber.counts.handled, sessions, 'events were handled');
+  const group = (await bus.groups()).find(({ group }) => group === 'bench');
+  assertDone(group?.behind ?? NaN, 0, 'events were left');
+  return perSecond;
 }
 
-/** As a round trip that reads what an answer is decided on: of who has nothing there the answer would be no. */
-function wantedOf(hot: Hot): ConstructorParameters<typeof Subscriber>[0]['wanted'] {
-  return async (events) => {
-    await hot.ledgers.read(
-      events.map(({ data }) => data.user),
-      hot.clock.now(),
-    );
-    return events.map(({ data: { contact } }) => ({ wanted: true, contact }));
-  };
+/** As the watcher does it, half an hour after carts were left. */
+async function announce(pipeline: Pipeline, sessions: number): Promise<void> {
+  await pipeline.leaveCarts(userIds(sessions), () => pipeline.now());
+  await pipeline.drain();
+  pipeline.shift(30 * MINUTE_MS);
+  await pipeline.drain();
 }
 
 /** What the real pipeline announces, once for each user. */

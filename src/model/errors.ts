@@ -73,7 +73,7 @@ export class SummaryRefusedError extends Error {
   override readonly name = 'SummaryRefusedError';
 }
 
-/** What was asked cannot be done, however often it is tried: a job that fails with it is a dead letter at once. */
+/** What was asked cannot be done, however often it is tried: a job, or an event whose handler throws it, is a dead letter at once. */
 export class PermanentError extends Error {
   override readonly name = 'PermanentError';
 }

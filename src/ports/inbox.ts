@@ -4,7 +4,7 @@
  * - `new`: it is the member's, and nobody's handler was called with it before.
  * - `again`: it is the member's; somebody had it before, and it may have taken effect.
  * - `repeat`: it took effect before.
- * - `overtaken`: a later event of its subject was begun.
+ * - `overtaken`: it calls to act, and a later call of its subject was begun.
  * - `busy`: this event or another of its subject is in somebody's hands: come back later.
  * - `erased`: it is from before its user was erased.
  * - `unreadable`: somebody else wrote where the subject's record stands.
@@ -24,6 +24,8 @@ export interface Arrival extends Entry {
   readonly sequence: string;
   /** When it was decided, Unix milliseconds. */
   readonly at: number;
+  /** It tells what happened and calls for nothing: no later event overtakes it, and it overtakes none. */
+  readonly fact?: boolean;
   /** Whose it is; undefined: it holds whether or not the user was erased. */
   readonly user: string | undefined;
 }
@@ -50,7 +52,8 @@ export interface Hold {
 
 /**
  * Which events of a subject took effect in a group, and which is in whose hands: one event of a subject at a time, and
- * none after a later one. Events of different sources, and different groups, have nothing to do with each other. It
+ * no call to act after a later one; facts come whenever they come. The ids of the last 32 of a subject that took effect are
+ * kept, by which repeats are told. Events of different sources, and different groups, have nothing to do with each other. It
  * forgets a subject of which nobody has begun or held anything for its retention.
  *
  * Each call is one round trip and gives an answer for each event, in their order. It rejects when the store is away.

@@ -1,10 +1,5 @@
 import type { UnwantedReason } from '../abandonment/wanted.ts';
 
-/** Thrown by a handler: this event can never succeed. It goes to the dead letters at once, with the message as reason. */
-export class DeadLetterError extends Error {
-  override readonly name = 'DeadLetterError';
-}
-
 /** Reason of an abort: what was announced is not to be acted on any more. */
 export class NoLongerWantedError extends Error {
   override readonly name = 'NoLongerWantedError';

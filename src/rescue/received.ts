@@ -9,25 +9,38 @@ export interface Asking {
   readonly isStillWanted: (task: Task) => Promise<Wanted>;
 }
 
+/** What a received event has beside its own properties. */
+const OWN_NAMES = [
+  '__proto__',
+  'attempt',
+  'mayBeRepeat',
+  'signal',
+  'deferUntil',
+  'isStillWanted',
+] as const;
+
 /** An event as its handler receives it: the event's properties are its own, all else it has from here. */
 class Received implements InHand {
   readonly #task: Task;
 
   constructor(task: Task) {
     this.#task = task;
-    for (const [name, value] of Object.entries(task.event)) {
-      // An attribute that somebody added and that is called as one of these stands before it.
-      if (name in this) {
-        const own = {
-          value: value as unknown,
-          enumerable: true,
-          writable: true,
-          configurable: true,
-        };
-        Object.defineProperty(this, name, own);
-      } else {
-        (this as Record<string, unknown>)[name] = value;
-      }
+    const { event } = task;
+    // What has no name of ours is assigned at once, which is quicker.
+    if (!OWN_NAMES.some((name) => Object.hasOwn(event, name))) Object.assign(this, event);
+    else this.#define(event);
+  }
+
+  /** An attribute that somebody added and that is called as one of these stands before it. */
+  #define(event: AnyEvent): void {
+    for (const [name, value] of Object.entries(event)) {
+      const own = {
+        value: value as unknown,
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      };
+      Object.defineProperty(this, name, own);
     }
   }
 

@@ -1,12 +1,12 @@
 import type { UnwantedReason } from '../abandonment/wanted.ts';
 import { SECOND_MS } from '../model/duration.ts';
-import { errorMessage } from '../model/errors.ts';
+import { errorMessage, isPermanent } from '../model/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Ended, Inbox, Outcome } from '../ports/inbox.ts';
 import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { Batched } from './batched.ts';
 import type { Counts } from './counts.ts';
-import { DeadLetterError } from './errors.ts';
 import { Gathered } from './gathered.ts';
 import type { Settings } from './options.ts';
 import type { Task } from './task.ts';
@@ -49,6 +49,8 @@ export interface SettlerTools {
   readonly random: () => number;
   /** Aborts when nothing more is waited for. */
   readonly over: AbortSignal;
+  /** Nothing more is to be done about it. */
+  readonly onSettled: (task: Task) => void;
 }
 
 /**
@@ -58,22 +60,53 @@ export interface SettlerTools {
 export class Settler {
   readonly #tools: SettlerTools;
   readonly #ends: Gathered<Ended, boolean>;
+  readonly #handled: Batched<Task>;
 
   constructor(tools: SettlerTools) {
     this.#tools = tools;
     const { inbox, settings, token } = tools;
     this.#ends = new Gathered((ended) => inbox.end(settings.group, ended, token));
+    this.#handled = new Batched((tasks) => this.#settleHandled(tasks));
   }
 
-  /** Never rejects: what cannot be settled comes again when its claim has run out. */
-  async settle(task: Task, ending: Ending): Promise<void> {
+  /** Tells `onSettled` at the end in any case: what cannot be settled comes again when its claim has run out. */
+  settle(task: Task, ending: Ending): void {
     task.stage = 'settling';
+    if (ending.as === 'handled') this.#handled.add(task);
+    else this.#see(task, this.#settle(task, ending));
+  }
+
+  #see(task: Task, settling: Promise<void>): void {
+    settling.then(
+      () => this.#tools.onSettled(task),
+      (error: unknown) => {
+        this.#tools.counts.unsettled += 1;
+        const { id } = task.event;
+        this.#tools.log.debug({ event: id, err: error }, 'an event could not be settled');
+        this.#tools.onSettled(task);
+      },
+    );
+  }
+
+  /** What most come to goes together: noted in one call, and then told to the bus, which gathers by itself. */
+  async #settleHandled(tasks: readonly Task[]): Promise<void> {
+    const { inbox, settings, token, counts } = this.#tools;
+    const ended = tasks.map(({ entry: { subject, source, id } }): Ended => {
+      return { subject, source, id, outcome: 'done' };
+    });
+    let own: readonly boolean[];
     try {
-      await this.#settle(task, ending);
-    } catch (error) {
-      this.#tools.counts.unsettled += 1;
-      const { id } = task.event;
-      this.#tools.log.debug({ event: id, err: error }, 'an event could not be settled');
+      own = await inbox.end(settings.group, ended, token);
+    } catch {
+      // Each for itself, for as long as its claim would last.
+      for (const task of tasks) this.#see(task, this.#settle(task, { as: 'handled' }));
+      return;
+    }
+    for (const [index, task] of tasks.entries()) {
+      task.begun = false;
+      if (own[index]) counts.handled += 1;
+      else counts.lost += 1;
+      this.#see(task, own[index] ? task.delivery.done() : Promise.resolve());
     }
   }
 
@@ -124,7 +157,7 @@ export class Settler {
         return this.#fail(task, ending.error);
       case 'lost':
         // If the inbox has it still, whoever the bus gave it to need not wait.
-        await this.#end(task, 'failed').catch(() => undefined);
+        await this.#end(task, untouchedOr('failed', task)).catch(() => undefined);
         return this.#lose();
     }
   }
@@ -138,9 +171,7 @@ export class Settler {
 
   async #deferFor(task: Task, delayMs: number): Promise<void> {
     // Held in the inbox, it would be busy for whoever gets it.
-    await this.#end(task, task.handledFrom === undefined ? 'free' : 'failed', 1).catch(
-      () => undefined,
-    );
+    await this.#end(task, untouchedOr('failed', task), 1).catch(() => undefined);
     await this.#told(task.delivery.defer(delayMs));
   }
 
@@ -154,9 +185,7 @@ export class Settler {
     );
     log.debug({ event: event.id, err: error }, 'why a handler failed');
     const reason = `${name}: ${describe(error)}`.slice(0, REASON_LENGTH);
-    return error instanceof DeadLetterError
-      ? this.#deadLetter(task, reason)
-      : this.#retry(task, reason);
+    return isPermanent(error) ? this.#deadLetter(task, reason) : this.#retry(task, reason);
   }
 
   async #retry(task: Task, reason: string): Promise<void> {
@@ -210,6 +239,11 @@ export class Settler {
       }
     }
   }
+}
+
+/** Whoever did not call the handler leaves nothing that may be a repeat. */
+function untouchedOr(outcome: Outcome, task: Task): Outcome {
+  return task.handledFrom === undefined ? 'free' : outcome;
 }
 
 /** Somebody's error may have anything for a name. */

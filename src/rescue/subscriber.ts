@@ -5,18 +5,19 @@ import { MINUTE_MS, SECOND_MS } from '../model/duration.ts';
 import type { AnyEvent, EventType, RekindleEvent } from '../model/event.ts';
 import type { Bus, Delivery, Subscription } from '../ports/bus.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Arrival, Begun, Inbox } from '../ports/inbox.ts';
+import type { Begun, Inbox } from '../ports/inbox.ts';
 import { backoffMs } from '../runtime/backoff.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import { BaseService } from '../runtime/service.ts';
+import { Batched } from './batched.ts';
 import { type Counts, noCounts } from './counts.ts';
 import { NoLongerWantedError, TakenAwayError } from './errors.ts';
 import { Gathered } from './gathered.ts';
 import { Lines } from './lines.ts';
 import { type AnySubscriberOptions, type Settings, settingsOf } from './options.ts';
-import { received } from './received.ts';
+import { type Asking, received } from './received.ts';
 import { type Ending, Settler } from './settler.ts';
-import { Task } from './task.ts';
+import { type AbortReason, Task } from './task.ts';
 import { Tender } from './tender.ts';
 
 /** What takes an announcement back is heard by every subscriber, whatever it asked for. */
@@ -28,11 +29,16 @@ const RECEIVE_WAIT_MS = 10 * MINUTE_MS;
 /** While the hot tier is away: up to 1 s at first, doubled up to 30 s. */
 const AWAY_BACKOFF = { baseMs: SECOND_MS, capMs: 30 * SECOND_MS };
 
+/** What was asked longer ago is asked again before a handler is called. */
+const FRESH_MS = SECOND_MS;
+
 /** How long a stop waits for handlers where nobody says how long. */
 const STOP_WITHIN_MS = 10 * SECOND_MS;
 
 /** Of the second that a stop may take when its time is up: for handlers to end, then for the bus to be told. */
 const LAST_MOMENT_MS = 300;
+
+type Announced = RekindleEvent<'cart.abandoned'>;
 
 /** What a subscriber works with. */
 export interface SubscriberPorts {
@@ -40,7 +46,7 @@ export interface SubscriberPorts {
   readonly inbox: Inbox;
   readonly clock: Clock;
   /** Which announcements hold still, in their order; one round trip. */
-  readonly wanted: (events: readonly RekindleEvent<'cart.abandoned'>[]) => Promise<Wanted[]>;
+  readonly wanted: (events: readonly Announced[]) => Promise<Wanted[]>;
 }
 
 export interface SubscriberTools {
@@ -53,11 +59,13 @@ export interface SubscriberTools {
  * Calls a handler with the events of a consumer group: once in effect for each, those of a subject in their order, others
  * side by side. The way of one event:
  *
- *   waiting ──first of its subject, and a handler is free──▶ begun in the inbox ──wanted──▶ handled ──▶ settled
- *      │                                                        │            │                 │
- *      └─taken back, lost, stopped───────────────────▶──────────┴────────────┴─────────────────┘
+ *   waiting ──first of its subject──▶ preparing: begun in the inbox, asked after ──▶ ready ──a handler is free──▶ handled
+ *      │                                  │                                            │                             │
+ *      └─taken back, lost, stopped────────┴────────────────────────────────────────────┴──────────▶ settled ◀────────┘
  *
- * - begun: `repeat`, `overtaken` and `erased` are settled; `busy` comes again soon.
+ * - preparing: many in one round trip, as many as were read, not as many as there are handlers. `repeat`, `overtaken` and
+ *   `erased` are settled; `busy` comes again soon.
+ * - ready: the answer may be no older than a second when the handler is called; else it is asked again.
  * - handled: the handler returned, threw, deferred it; or its signal aborted and it ended, or a grace ran out. After an
  *   abort the reason says what becomes of the event, whatever the handler says.
  * - settled: noted in the inbox, then told to the bus. The inbox has the last word on whose the event was.
@@ -74,17 +82,20 @@ export class Subscriber extends BaseService {
   readonly #random: () => number;
   /** Names this member in the inbox. */
   readonly #token = randomUUID();
-  readonly #begins: Gathered<Arrival, Begun>;
-  readonly #asks: Gathered<RekindleEvent<'cart.abandoned'>, Wanted>;
+  readonly #preparing: Batched<Task>;
+  readonly #asks: Gathered<Announced, Wanted>;
+  readonly #asking: Asking = { isStillWanted: (task) => this.#isStillWanted(task) };
   readonly #settler: Settler;
   readonly #tender: Tender;
 
   readonly #tasks = new Set<Task>();
   readonly #byId = new Map<string, Task>();
   readonly #lines = new Lines();
-  /** Those that are first of their line, and some that were. */
-  #ready: Task[] = [];
+  /** Those for whom a handler may be called, and some that were withdrawn since. */
+  readonly #ready: Task[] = [];
   #handling = 0;
+  /** Whether handlers go on being called in another turn of the event loop. */
+  #dispatching = false;
   /** Called when something has left. */
   #onRoom: (() => void) | undefined;
   #onEmpty: (() => void) | undefined;
@@ -108,13 +119,7 @@ export class Subscriber extends BaseService {
     this.#settings = settings;
     this.#log = tools.log ?? silentLogger;
     this.#random = tools.random ?? Math.random;
-    this.#begins = new Gathered((arrivals) =>
-      inbox.begin(settings.group, arrivals, {
-        now: clock.now(),
-        holdMs: settings.claimMs,
-        token: this.#token,
-      }),
-    );
+    this.#preparing = new Batched((tasks) => this.#prepare(tasks));
     this.#asks = new Gathered((events) => ports.wanted(events));
     const shared = { inbox, clock, token: this.#token, settings };
     this.#settler = new Settler({
@@ -123,11 +128,12 @@ export class Subscriber extends BaseService {
       log: this.#log,
       random: this.#random,
       over: this.#over.signal,
+      onSettled: (task) => this.#leave(task),
     });
     this.#tender = new Tender(this.#tasks, {
       ...shared,
       asks: this.#asks,
-      onLost: (task) => this.#withdraw(task, { as: 'lost' }),
+      onLost: (task) => this.#takeAway(task, new TakenAwayError('lost')),
     });
   }
 
@@ -236,105 +242,209 @@ export class Subscriber extends BaseService {
   }
 
   #revoke(task: Task, reason: NoLongerWantedError['reason']): void {
-    const why = new NoLongerWantedError(reason);
-    if (task.stage === 'waiting') this.#withdraw(task, endingOf(why));
+    this.#takeAway(task, new NoLongerWantedError(reason));
+  }
+
+  #takeAway(task: Task, why: AbortReason): void {
+    if (task.waits) this.#withdraw(task, endingOf(why));
     else task.abort(why, this.#ports.clock.now());
   }
 
   /** Settles a task that waits. */
   #withdraw(task: Task, ending: Ending): void {
-    if (task.stage !== 'waiting') return;
-    const settled = this.#settler.settle(task, ending);
-    this.#next(this.#lines.leave(task));
-    void settled.then(() => this.#leave(task));
+    if (!task.waits) return;
+    // One that waits and is not begun keeps nobody up; who comes behind one that is begun would be busy.
+    const next = task.begun ? undefined : this.#lines.leave(task);
+    this.#settler.settle(task, ending);
+    this.#next(next);
   }
 
-  /** Sends a task that has become the first of its line on its way, as soon as may be. */
+  /** Sends a task that has become the first of its line on its way. */
   #next(task: Task | undefined): void {
-    if (!task) return;
-    if (this.#isHandled(task.event)) this.#ready.push(task);
-    else void this.#walk(task);
-    this.#dispatch();
-  }
-
-  #dispatch(): void {
-    while (this.#handling < this.#settings.concurrency) {
-      const task = this.#ready.shift();
-      if (!task) return;
-      // One that was withdrawn, or before which another has stepped since.
-      if (task.stage === 'waiting' && this.#lines.isFirst(task)) void this.#walk(task);
-    }
-  }
-
-  async #walk(task: Task): Promise<void> {
-    task.stage = 'walking';
-    const handled = this.#isHandled(task.event);
-    if (handled) this.#handling += 1;
-    const ending = await this.#act(task, handled);
-    if (handled) this.#handling -= 1;
-    const settled = this.#settler.settle(task, ending);
-    this.#dispatch();
-    await settled;
-    this.#next(this.#lines.leave(task));
-    this.#leave(task);
-  }
-
-  async #act(task: Task, handled: boolean): Promise<Ending> {
+    // A stop gives back what waits.
+    if (!task || this.#quieting.signal.aborted) return;
+    task.stage = 'preparing';
     // Where it takes nothing back from anybody else, and the tombstone stands for it.
-    if (!handled && task.event.type === 'user.erased') return { as: 'consumed' };
-    try {
-      await this.#tender.assure(task);
-      const early = abortedAs(task);
-      if (early) return early;
-      const begun = await this.#begins.ask(task.entry);
-      if (begun === 'unreadable')
-        return {
-          as: 'failed',
-          error: new Error('the record of its subject in the inbox is spoilt'),
-        };
-      if (begun !== 'new' && begun !== 'again') return { as: begun };
-      task.begun = true;
-      task.mayBeRepeat = begun === 'again';
-      if (!handled) return { as: 'consumed' };
-      if (task.announcement) {
-        const answer = await this.#asks.ask(task.announcement);
-        if (!answer.wanted) return { as: 'unwanted', reason: answer.reason };
+    if (task.event.type === 'user.erased' && !this.#isHandled(task.event))
+      this.#settler.settle(task, { as: 'consumed' });
+    else if (this.#tender.isStale(task))
+      void this.#tender.assure(task).then(() => this.#preparing.add(task));
+    else this.#preparing.add(task);
+  }
+
+  /** Begins tasks and asks after them, all in one round trip; never rejects. */
+  async #prepare(tasks: readonly Task[]): Promise<void> {
+    const { inbox, clock, wanted } = this.#ports;
+    const { group, claimMs: holdMs } = this.#settings;
+    const some = tasks.filter((task) => this.#isOurs(task));
+    if (some.length === 0) return;
+    const announced = some.filter((task) => task.announcement && this.#isHandled(task.event));
+    const now = clock.now();
+    const begin = async (): Promise<Begun[]> => {
+      const arrivals = some.map(({ entry }) => entry);
+      return inbox.begin(group, arrivals, { now, holdMs, token: this.#token });
+    };
+    const ask = async (): Promise<Wanted[]> =>
+      announced.length > 0 ? wanted(announced.map(({ event }) => event as Announced)) : [];
+    const [begun, answers] = await Promise.allSettled([begin(), ask()]);
+    if (begun.status === 'rejected') {
+      const away = this.#away(begun.reason);
+      for (const task of some) this.#settler.settle(task, away);
+      return;
+    }
+    const refused = answers.status === 'rejected' ? this.#away(answers.reason) : undefined;
+    if (!refused) this.#failures = 0;
+    let asked = 0;
+    for (const [index, task] of some.entries()) {
+      let answer: Wanted | undefined;
+      if (announced[asked] === task && answers.status === 'fulfilled')
+        answer = answers.value[asked];
+      if (announced[asked] === task) asked += 1;
+      task.askedAt = now;
+      const ending = this.#begunAs(task, begun.value[index], answer, refused);
+      if (ending) {
+        this.#settler.settle(task, ending);
+      } else {
+        task.stage = 'ready';
+        if (this.#quieting.signal.aborted) this.#withdraw(task, { as: 'stopping' });
+        else this.#ready.push(task);
       }
-      this.#failures = 0;
+    }
+    this.#dispatch();
+  }
+
+  /** @returns false for one that was taken away, which is settled */
+  #isOurs(task: Task): boolean {
+    const aborted = abortedAs(task);
+    if (aborted) this.#settler.settle(task, aborted);
+    return !aborted;
+  }
+
+  /** What becomes of a task that the inbox and the hot tier said this of; undefined: its handler is to be called. */
+  #begunAs(
+    task: Task,
+    begun: Begun | undefined,
+    answer: Wanted | undefined,
+    refused: Ending | undefined,
+  ): Ending | undefined {
+    if (begun === 'unreadable' || begun === undefined)
+      return { as: 'failed', error: new Error('the record of its subject in the inbox is spoilt') };
+    if (begun !== 'new' && begun !== 'again') return { as: begun };
+    task.begun = true;
+    task.mayBeRepeat = begun === 'again';
+    const aborted = abortedAs(task);
+    if (aborted) return aborted;
+    if (!this.#isHandled(task.event)) return { as: 'consumed' };
+    if (!task.announcement) return undefined;
+    if (refused) return refused;
+    if (answer?.wanted) return undefined;
+    return { as: 'unwanted', reason: answer?.reason ?? 'unknown' };
+  }
+
+  /**
+   * Calls the handlers of those that are ready; in one turn of the event loop as many as may run side by side, for what
+   * looks after claims is to have its turn too.
+   */
+  #dispatch(): void {
+    if (this.#dispatching) return;
+    const { concurrency } = this.#settings;
+    let called = 0;
+    for (let next = 0; ; next += 1) {
+      const task = this.#ready[next];
+      if (!task || this.#handling >= concurrency || called >= concurrency) {
+        this.#ready.splice(0, next);
+        break;
+      }
+      if (task.stage !== 'ready') continue;
+      called += 1;
+      this.#start(task);
+    }
+    if (called < concurrency || this.#handling >= concurrency || this.#ready.length === 0) return;
+    this.#dispatching = true;
+    setImmediate(() => {
+      this.#dispatching = false;
+      this.#dispatch();
+    });
+  }
+
+  /** Calls the handler, at once where all that is known of the task is fresh. */
+  #start(task: Task): void {
+    task.stage = 'handling';
+    this.#handling += 1;
+    const now = this.#ports.clock.now();
+    if (this.#tender.isStale(task) || (task.announcement && now - task.askedAt > FRESH_MS))
+      void this.#startLate(task);
+    else this.#call(task, now);
+  }
+
+  async #startLate(task: Task): Promise<void> {
+    const ending = await this.#freshen(task);
+    if (ending) this.#finish(task, ending);
+    else this.#call(task, this.#ports.clock.now());
+    this.#dispatch();
+  }
+
+  /** @returns what becomes of it where it is not to be handled any more */
+  async #freshen(task: Task): Promise<Ending | undefined> {
+    // Who was held up on the way here may have lost it without a word; so may a handler that blocked the event loop.
+    await this.#tender.assure(task);
+    const aborted = abortedAs(task);
+    if (aborted || !task.announcement) return aborted;
+    try {
+      const answer = await this.#asks.ask(task.announcement);
+      if (!answer.wanted) return { as: 'unwanted', reason: answer.reason };
     } catch (error) {
       return this.#away(error);
     }
-    // Who was held up on the way here may have lost it without a word; so may a handler that blocked the event loop.
-    await this.#tender.assure(task);
-    const takenBack = abortedAs(task);
-    if (takenBack) return takenBack;
-    const failure = await this.#handle(task);
-    await this.#tender.assure(task);
-    const aborted = abortedAs(task);
-    if (aborted) return aborted;
-    if (failure) return { as: 'failed', error: failure.error };
-    return task.deferredTo === undefined
-      ? { as: 'handled' }
-      : { as: 'deferred', at: task.deferredTo };
+    return abortedAs(task);
   }
 
-  /** Settles when the handler has ended, or nobody waits for it any more. @returns what it threw, if it did */
-  async #handle(task: Task): Promise<{ readonly error: unknown } | undefined> {
+  #call(task: Task, now: number): void {
     const handler = this.#settings.handler as (event: AnyEvent) => unknown;
-    const call = async (): Promise<void> => {
-      await handler(received(task, { isStillWanted: (of) => this.#isStillWanted(of) }));
-    };
+    task.handledFrom = now;
+    let returned: unknown;
+    try {
+      returned = handler(received(task, this.#asking));
+      if (isThenable(returned)) {
+        void this.#outlast(task, returned);
+        return;
+      }
+    } catch (error) {
+      this.#handled(task, { error });
+      return;
+    }
+    this.#handled(task, undefined);
+  }
+
+  /** Waits until the handler has ended, or nobody waits for it any more. */
+  async #outlast(task: Task, returned: PromiseLike<unknown>): Promise<void> {
     const givenUp = new Promise<undefined>((resolve) => {
       task.onGivenUp = () => resolve(undefined);
     });
-    task.handledFrom = this.#ports.clock.now();
-    const ended = call().then(
+    const ended = Promise.resolve(returned).then(
       () => undefined,
       (error: unknown) => ({ error }),
     );
-    const failure = await Promise.race([ended, givenUp]);
+    this.#handled(task, await Promise.race([ended, givenUp]));
+    this.#dispatch();
+  }
+
+  /** @param failure what the handler threw, if it did */
+  #handled(task: Task, failure: { readonly error: unknown } | undefined): void {
     task.ended = true;
-    return failure;
+    if (!this.#tender.isStale(task)) {
+      this.#finish(task, endingOfCall(task, failure));
+      return;
+    }
+    void this.#tender.assure(task).then(() => {
+      this.#finish(task, endingOfCall(task, failure));
+      this.#dispatch();
+    });
+  }
+
+  #finish(task: Task, ending: Ending): void {
+    this.#handling -= 1;
+    this.#settler.settle(task, ending);
   }
 
   async #isStillWanted(task: Task): Promise<Wanted> {
@@ -367,6 +477,7 @@ export class Subscriber extends BaseService {
   }
 
   #leave(task: Task): void {
+    this.#next(this.#lines.leave(task));
     this.#tasks.delete(task);
     if (this.#byId.get(task.event.id) === task) this.#byId.delete(task.event.id);
     this.#onRoom?.();
@@ -382,12 +493,26 @@ export class Subscriber extends BaseService {
   }
 }
 
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  return typeof (value as { readonly then?: unknown }).then === 'function';
+}
+
+function endingOfCall(task: Task, failure: { readonly error: unknown } | undefined): Ending {
+  const aborted = abortedAs(task);
+  if (aborted) return aborted;
+  if (failure) return { as: 'failed', error: failure.error };
+  return task.deferredTo === undefined ? HANDLED : { as: 'deferred', at: task.deferredTo };
+}
+
+const HANDLED: Ending = { as: 'handled' };
+
 /** What becomes of a task that was aborted; undefined: it was not. */
 function abortedAs({ aborted }: Task): Ending | undefined {
   return aborted && endingOf(aborted.why);
 }
 
-function endingOf(why: NoLongerWantedError | TakenAwayError): Ending {
+function endingOf(why: AbortReason): Ending {
   if (why instanceof TakenAwayError) return { as: why.reason };
   const { reason } = why;
   if (reason === 'erased' || reason === 'overtaken') return { as: reason };

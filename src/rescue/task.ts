@@ -1,4 +1,4 @@
-import type { AnyEvent, RekindleEvent } from '../model/event.ts';
+import type { AnyEvent, EventType, RekindleEvent } from '../model/event.ts';
 import type { Delivery } from '../ports/bus.ts';
 import type { Arrival } from '../ports/inbox.ts';
 import { type NoLongerWantedError, TakenAwayError } from './errors.ts';
@@ -14,12 +14,14 @@ export class Task {
   readonly entry: Arrival;
   /** Events with the same line are handled one after another. */
   readonly line: string;
-  stage: 'waiting' | 'walking' | 'settling' = 'waiting';
+  stage: 'waiting' | 'preparing' | 'ready' | 'handling' | 'settling' = 'waiting';
   /** When its claim was renewed last, or began. */
   renewedAt: number;
   /** It was taken into hands in the inbox and not out of them. */
   begun = false;
   mayBeRepeat = false;
+  /** When it was asked whether it is wanted still. */
+  askedAt = -Infinity;
   /** When its handler was called; undefined: it was not. */
   handledFrom: number | undefined;
   /** Whether nobody waits for its handler any more. */
@@ -50,6 +52,11 @@ export class Task {
     return this.#controller.signal;
   }
 
+  /** Nothing is under way for it: it may be settled at once. */
+  get waits(): boolean {
+    return this.stage === 'waiting' || this.stage === 'ready';
+  }
+
   get announcement(): RekindleEvent<'cart.abandoned'> | undefined {
     return this.event.type === 'cart.abandoned' ? this.event : undefined;
   }
@@ -67,11 +74,14 @@ export class Task {
   }
 }
 
+/** What happened: it stands whatever came later. The others say what is to be done, and only the latest counts. */
+const FACTS: ReadonlySet<EventType> = new Set(['cart.touched', 'cart.recovered']);
+
 function arrivalOf(event: AnyEvent): Arrival {
   const { id, source, sequence, subject, type } = event;
   const at = Date.parse(event.time);
   // That a user is erased holds whenever it was said; and after it no key of ours is to name the user.
   if (type === 'user.erased') return { subject: id, source, id, sequence, at, user: undefined };
   const { user } = event.data;
-  return { subject, source, id, sequence, at, user };
+  return { subject, source, id, sequence, at, user, fact: FACTS.has(type) };
 }

@@ -20,7 +20,7 @@ export interface TenderTools {
   readonly token: string;
   readonly settings: Settings;
   readonly asks: Gathered<RekindleEvent<'cart.abandoned'>, Wanted>;
-  /** A task that waits for its handler belongs to somebody else. */
+  /** A task belongs to somebody else. */
   readonly onLost: (task: Task) => void;
 }
 
@@ -69,8 +69,12 @@ export class Tender {
 
   /** Renews a claim that is not as fresh as it should be: the event loop was blocked, and somebody else may have it. */
   async assure(task: Task): Promise<void> {
-    const staleMs = this.#tools.clock.now() - task.renewedAt;
-    if (staleMs > this.#tools.settings.claimMs / 2) await this.#renew(task);
+    if (this.isStale(task)) await this.#renew(task);
+  }
+
+  /** Whether its claim is not as fresh as it should be. */
+  isStale(task: Task): boolean {
+    return this.#tools.clock.now() - task.renewedAt > this.#tools.settings.claimMs / 2;
   }
 
   #look(): void {
@@ -101,8 +105,7 @@ export class Tender {
     // Away: nobody knows. The inbox has the last word when the event is settled.
     if (!answers) return;
     if (answers.every(Boolean)) task.renewedAt = now;
-    else if (task.stage === 'waiting') this.#tools.onLost(task);
-    else task.abort(new TakenAwayError('lost'), this.#tools.clock.now());
+    else this.#tools.onLost(task);
   }
 
   async #ask(task: Task, event: RekindleEvent<'cart.abandoned'>): Promise<void> {

@@ -93,13 +93,48 @@ export function inboxContract(name: string, open: () => InboxUnderTest): void {
         expect(await begin(arrival(1))).toBe('overtaken');
       });
 
-      it('remembers the last eight that took effect', async () => {
-        for (let n = 1; n <= 9; n += 1) {
+      it('remembers the last 32 that took effect', async () => {
+        for (let n = 1; n <= 33; n += 1) {
           expect(await begin(arrival(n))).toBe('new');
           await end(arrival(n), 'done');
         }
         expect(await begin(arrival(1))).toBe('overtaken');
-        for (let n = 2; n <= 9; n += 1) expect(await begin(arrival(n))).toBe('repeat');
+        for (let n = 2; n <= 33; n += 1) expect(await begin(arrival(n))).toBe('repeat');
+      });
+
+      it('takes a fact whatever was begun before, once', async () => {
+        await begin(arrival(5));
+        await end(arrival(5), 'done');
+        expect(await begin(arrival(4, { fact: true }))).toBe('new');
+        expect(await begin(arrival(4, { fact: true }), hold(OTHER))).toBe('busy');
+        await end(arrival(4), 'done');
+        expect(await begin(arrival(3, { fact: true }))).toBe('new');
+        await end(arrival(3), 'done');
+        expect(await begin(arrival(4, { fact: true }))).toBe('repeat');
+        expect(await begin(arrival(5))).toBe('repeat');
+      });
+
+      it('lets no fact overtake a call to act, nor make one forget that it was tried', async () => {
+        await begin(arrival(1));
+        await end(arrival(1), 'failed');
+        expect(await begin(arrival(9, { fact: true }))).toBe('new');
+        await end(arrival(9), 'failed');
+        expect(await begin(arrival(1))).toBe('again');
+        await end(arrival(1), 'done');
+        expect(await begin(arrival(2))).toBe('new');
+        await end(arrival(2), 'done');
+        expect(await begin(arrival(9, { fact: true }))).toBe('again');
+        await end(arrival(9), 'done');
+        expect(await begin(arrival(1))).toBe('repeat');
+        expect(await begin(arrival(9, { fact: true }))).toBe('repeat');
+      });
+
+      it('knows of a fact that its member never ended that it may have taken effect', async () => {
+        await begin(arrival(1, { fact: true }));
+        const late = hold(OTHER, NOW + HOLD_MS);
+        expect(await begin(arrival(2), late)).toBe('new');
+        expect(await end(arrival(2), 'done', OTHER)).toBe(true);
+        expect(await begin(arrival(1, { fact: true }), late)).toBe('again');
       });
 
       it('keeps what was overtaken and never took effect apart from repeats', async () => {
@@ -240,7 +275,7 @@ export function inboxContract(name: string, open: () => InboxUnderTest): void {
     });
 
     it('takes ids and sequences of others for texts', async () => {
-      const odd = arrival(1, { id: 'a;b\n"c\u0000🛒', sequence: 'not a number' });
+      const odd = arrival(1, { id: 'a;b\n"c\u0000🛒, \ud800', sequence: 'not a number' });
       expect(await begin(odd)).toBe('new');
       expect(await end(odd, 'done')).toBe(true);
       expect(await begin(odd)).toBe('repeat');

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Wanted } from '../../src/abandonment/wanted.ts';
-import { UsageError } from '../../src/model/errors.ts';
+import { PermanentError, UsageError } from '../../src/model/errors.ts';
 import type { AnyEvent, EventType, RekindleEvent } from '../../src/model/event.ts';
 import type { Bus } from '../../src/ports/bus.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Inbox } from '../../src/ports/inbox.ts';
-import { DeadLetterError, NoLongerWantedError, TakenAwayError } from '../../src/rescue/errors.ts';
+import { NoLongerWantedError, TakenAwayError } from '../../src/rescue/errors.ts';
 import type { SubscriberOptions } from '../../src/rescue/options.ts';
 import type { ReceivedEvent } from '../../src/rescue/received-event.ts';
 import { Subscriber } from '../../src/rescue/subscriber.ts';
@@ -291,13 +291,13 @@ export function subscriberContract(name: string, world: () => SubscriberWorld): 
       it('says at once that an event can never succeed', async () => {
         const subscriber = await run({
           handler: () => {
-            throw new DeadLetterError('no such product');
+            throw new PermanentError('no such product');
           },
         });
         await bus.publish([abandonedEvent(1)]);
         await until(() => expect(subscriber.counts.deadLettered).toBe(1));
         const [letter] = await bus.deadLetters('rescue', 10);
-        expect(letter).toMatchObject({ attempts: 1, reason: 'DeadLetterError: no such product' });
+        expect(letter).toMatchObject({ attempts: 1, reason: 'PermanentError: no such product' });
       });
 
       it('in any way harms no other event', async () => {
@@ -384,7 +384,7 @@ export function subscriberContract(name: string, world: () => SubscriberWorld): 
           {
             group: 'rescue',
             handler: () => {
-              throw new DeadLetterError('secret of user-1');
+              throw new PermanentError('secret of user-1');
             },
           },
           { log },
@@ -395,7 +395,7 @@ export function subscriberContract(name: string, world: () => SubscriberWorld): 
         await until(() => expect(subscriber.counts.deadLettered).toBe(1));
         const told = JSON.stringify(lines());
         expect(told).toContain(abandonedEvent(1).id);
-        expect(told).toContain('DeadLetterError');
+        expect(told).toContain('PermanentError');
         expect(told).not.toMatch(/secret|user-1/);
       });
     });

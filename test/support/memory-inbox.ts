@@ -1,14 +1,14 @@
 import type { Arrival, Begun, Ended, Entry, Hold, Inbox } from '../../src/ports/inbox.ts';
 
 /** How many ids that took effect are kept, as in Redis. */
-const KEPT = 8;
+const KEPT = 32;
 
 interface Note {
-  sequence: string;
-  id: string;
-  /** Undefined: in nobody's hands. */
-  held: { readonly until: number; readonly token: string } | undefined;
-  tried: boolean;
+  /** The latest call to act that was begun. */
+  mark: { readonly sequence: string; readonly id: string } | undefined;
+  /** Undefined: nothing is in anybody's hands. */
+  held: { readonly id: string; readonly until: number; readonly token: string } | undefined;
+  tried: readonly string[];
   tookEffect: readonly string[];
 }
 
@@ -46,8 +46,11 @@ export class MemoryInbox implements Inbox {
       const note = this.#ownNote(group, one, token);
       if (!note) return false;
       note.held = undefined;
-      if (one.outcome === 'failed') note.tried = true;
-      if (one.outcome === 'done') note.tookEffect = [one.id, ...note.tookEffect].slice(0, KEPT);
+      if (one.outcome === 'failed') note.tried = latest(note.tried, one.id);
+      if (one.outcome === 'done') {
+        note.tried = note.tried.filter((id) => id !== one.id);
+        note.tookEffect = latest(note.tookEffect, one.id);
+      }
       return true;
     });
   }
@@ -58,7 +61,7 @@ export class MemoryInbox implements Inbox {
     return held.map((one) => {
       const note = this.#ownNote(group, one, token);
       if (note) {
-        note.held = { until: now + holdMs, token };
+        note.held = { id: one.id, until: now + holdMs, token };
         this.#touch(one.subject, this.#subjectOf(one.subject));
       }
       return note !== undefined;
@@ -71,30 +74,33 @@ export class MemoryInbox implements Inbox {
   }
 
   #begin(group: string, arrival: Arrival, { now, holdMs, token }: Hold): Begun {
-    const { id, sequence, at, user } = arrival;
+    const { id, sequence, at, user, fact = false } = arrival;
     const erasedAt = user === undefined ? undefined : this.#options.erasedAt?.(user);
     if (erasedAt !== undefined && !(at > erasedAt)) return 'erased';
     const subject = this.#subjectOf(arrival.subject);
     const name = nameOf(group, arrival);
-    const known = subject.notes.get(name);
-    if (known) {
-      if (known.tookEffect.includes(id)) return 'repeat';
-      const same = known.id === id;
-      if (!same && sequence <= known.sequence) return 'overtaken';
-      if (known.held && known.held.until > now) return 'busy';
-      known.tried = same && (known.tried || known.held !== undefined);
-    }
-    const note = known ?? { sequence, id, held: undefined, tried: false, tookEffect: [] };
-    Object.assign(note, { sequence, id, held: { until: now + holdMs, token } });
+    const note: Note = subject.notes.get(name) ?? {
+      mark: undefined,
+      held: undefined,
+      tried: [],
+      tookEffect: [],
+    };
+    const { mark, held } = note;
+    if (note.tookEffect.includes(id)) return 'repeat';
+    if (!fact && mark && mark.id !== id && sequence <= mark.sequence) return 'overtaken';
+    if (held && held.until > now) return 'busy';
+    if (held) note.tried = latest(note.tried, held.id);
+    if (!fact) note.mark = { sequence, id };
+    note.held = { id, until: now + holdMs, token };
     subject.notes.set(name, note);
     this.#touch(arrival.subject, subject);
-    return note.tried ? 'again' : 'new';
+    return note.tried.includes(id) ? 'again' : 'new';
   }
 
   #ownNote(group: string, entry: Entry, token: string): Note | undefined {
     const subject = this.#subjectOf(entry.subject);
     const note = subject.notes.get(nameOf(group, entry));
-    return note?.id === entry.id && note.held?.token === token ? note : undefined;
+    return note?.held?.id === entry.id && note.held.token === token ? note : undefined;
   }
 
   #subjectOf(name: string): Subject {
@@ -111,6 +117,10 @@ export class MemoryInbox implements Inbox {
   #reach(): void {
     if (this.away) throw new Error('the inbox is away');
   }
+}
+
+function latest(ids: readonly string[], id: string): readonly string[] {
+  return ids.includes(id) ? ids : [id, ...ids].slice(0, KEPT);
 }
 
 function nameOf(group: string, { source }: Entry): string {

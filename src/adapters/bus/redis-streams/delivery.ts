@@ -27,7 +27,8 @@ export class StreamDelivery implements Delivery {
   readonly #maxDeliveries: number;
   #claim: Claim;
   #settled = false;
-  #before: Promise<unknown> = Promise.resolve();
+  /** What it was told last; undefined: nothing yet. */
+  #before: Promise<unknown> | undefined;
 
   constructor(
     member: GroupMember,
@@ -43,7 +44,21 @@ export class StreamDelivery implements Delivery {
     this.#maxDeliveries = options.maxDeliveries;
   }
 
-  async done(): Promise<void> {
+  done(): Promise<void> {
+    return this.#before ? this.#doneInTurn() : this.#doneAtOnce();
+  }
+
+  /** The way of nearly all: without a promise for each step. */
+  #doneAtOnce(): Promise<void> {
+    const settling = this.#member.done(this.#claim.id);
+    this.#before = settling.then(
+      () => (this.#settled = true),
+      () => undefined,
+    );
+    return settling;
+  }
+
+  async #doneInTurn(): Promise<void> {
     await this.#settle(async () => {
       await this.#member.done(this.#claim.id);
       return true;
@@ -91,7 +106,7 @@ export class StreamDelivery implements Delivery {
 
   /** One after another: a renewal in flight changes the token that the next call must show. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#before.then(work);
+    const turn = this.#before ? this.#before.then(work) : work();
     this.#before = turn.catch(() => undefined);
     return turn;
   }

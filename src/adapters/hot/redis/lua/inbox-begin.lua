@@ -1,46 +1,62 @@
 -- Takes events into a member's hands, those that are to be handled.
 --
 -- KEYS  1 tombstones; then per event: inbox of its subject
--- ARGV  1 now in ms, 2 until when they are held, 3 token of the member, 4 retention in ms; then per event:
---       group and source, id, sequence, its instant in ms, its user or '' where an erasure changes nothing
+-- ARGV  1 now in ms, 2 until when they are held, 3 token of the member, 4 retention in ms, 5 group and source; then per
+--       event: id, sequence or '' of a fact, its instant in ms and its user with a space between them, or '' where an
+--       erasure changes nothing
 -- Returns per event: new, again, repeat, overtaken, busy, erased or unreadable; see src/ports/inbox.ts.
--- Guarantee: of the events of a subject one at a time is in somebody's hands, and none that comes before one that was
--- begun. What took effect is not begun again, while it is among the last that did.
+-- Guarantee: of the events of a subject one at a time is in somebody's hands, and no call to act comes after a later one
+-- that was begun. What took effect is not begun again, while it is among the last that did.
 --@include inbox-record.lua
 
-local tombstones, now, heldUntil, token, retention = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local anyErased = redis.call('EXISTS', tombstones) == 1
+local KEYS, ARGV = KEYS, ARGV
+local tombstones, now, heldUntil, token, retention, whose = KEYS[1], tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local anyErased = call('EXISTS', tombstones) == 1
+local texts = textsAt(KEYS, 2)
+-- What this call has written, for a subject may come twice.
+local written = {}
 
-local function begin(key, field, id, sequence, at, user)
-  local erasedAt = anyErased and user ~= '' and tonumber(redis.call('ZSCORE', tombstones, user) or nil)
-  if erasedAt and at <= erasedAt then return 'erased' end
+local function isErased(who)
+  local at, user = string.match(who, '^(%S+) (.*)$')
+  local erasedAt = at and tonumber(call('ZSCORE', tombstones, user) or nil)
+  return erasedAt and tonumber(at) <= erasedAt
+end
 
-  local record = readRecord(key, field)
-  if record then
-    for i = TOOK_EFFECT, #record do
-      if record[i] == id then return 'repeat' end
+local function begin(key, text, id, sequence, who)
+  if anyErased and who ~= '' and isErased(who) then return 'erased' end
+
+  local line, from, to, _, mark, marked, till, held, by, tried, done
+  if text then line, from, to = lineOf(text, whose) end
+  if line then
+    _, mark, marked, till, held, by, tried, done = string.match(line, LINE)
+    if has(done, id) then return 'repeat' end
+    if sequence ~= '' and id ~= marked and sequence <= mark then return 'overtaken' end
+    if till ~= '' then
+      if tonumber(till) > now then return 'busy' end
+      -- Whoever had it and did not end it may have handled it.
+      if not has(tried, held) then tried = with(tried, held) end
     end
-    local same = record[ID] == id
-    if not same and sequence <= record[SEQUENCE] then return 'overtaken' end
-    if record[STATE] == 'begun' and record[UNTIL] > now then return 'busy' end
-    -- Whoever had it and did not end it may have handled it.
-    if same and record[STATE] == 'begun' then record[TRIED] = 1 end
-    if not same then record[TRIED] = 0 end
   else
-    record = { '', '', '', 0, '', 0 }
+    mark, marked, tried, done = '', '', ',', ','
   end
-  record[SEQUENCE], record[ID], record[STATE], record[UNTIL], record[TOKEN] = sequence, id, 'begun', heldUntil, token
-  writeRecord(key, field, record)
-  redis.call('PEXPIRE', key, retention)
-  return record[TRIED] == 1 and 'again' or 'new'
+  if sequence ~= '' then mark, marked = sequence, id end
+  line = '\n' .. whose .. ' ' .. mark .. ' ' .. marked .. ' ' .. heldUntil .. ' ' .. id .. ' ' .. token .. ' '
+    .. tried .. ' ' .. done
+  local record = text and replaced(text, from, to, line) or line
+  if text then
+    call('SET', key, record, 'PX', retention)
+  elseif not call('SET', key, record, 'PX', retention, 'NX') then
+    return 'unreadable'
+  end
+  written[key] = record
+  return has(tried, id) and 'again' or 'new'
 end
 
 local outcomes = {}
-for i = 2, #KEYS do
-  local at = 5 * i - 5
+for i = 1, #texts do
+  local key, at = KEYS[i + 1], 3 * i + 3
   -- One event's trouble (a key of ours that somebody spoilt) is no other's.
-  local fine, outcome =
-    pcall(begin, KEYS[i], ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4])
-  outcomes[i - 1] = fine and outcome or 'unreadable'
+  local fine, outcome = pcall(begin, key, written[key] or texts[i], ARGV[at], ARGV[at + 1], ARGV[at + 2])
+  outcomes[i] = fine and outcome or 'unreadable'
 end
 return outcomes
