@@ -38,10 +38,20 @@ export function decide(
   settings: PolicySettings,
   now: number,
 ): Decision {
+  return decideOn(readFacts(sighting, before?.snapshot, now), sighting, before, settings, now);
+}
+
+/** As `decide`, for whom needs the facts as well. @param read what `readFacts` gave of the sighting */
+export function decideOn(
+  read: ReturnType<typeof readFacts>,
+  sighting: Sighting,
+  before: Ledger | undefined,
+  settings: PolicySettings,
+  now: number,
+): Decision {
   const draft: Ledger = before ? copyOf(before) : { ...BLANK };
   const events: EventDraft[] = [];
   takeNotes({ draft, events, now }, sighting.notes ?? []);
-  const read = readFacts(sighting, before?.snapshot, now);
   if ('problem' in read) {
     const judged = quarantined(read.problem, sighting, before, draft, settings, now);
     return { ...judged, events };

@@ -9,7 +9,7 @@ import type { LedgerStore, Reading } from '../ports/ledger.ts';
 import { type ContactSettings, contactFor } from './contact.ts';
 import type { PolicySettings } from './decision.ts';
 import { readFacts } from './facts.ts';
-import { decide } from './policy.ts';
+import { decideOn } from './policy.ts';
 
 /**
  * Why it does not: as its cancellation says; or `overtaken` by a later announcement, `expired` by its `valid_until`, or
@@ -35,14 +35,15 @@ export async function areStillWanted(
   settings: WantedSettings,
 ): Promise<Wanted[]> {
   const asked = announcements.map(({ ref }) => ref);
-  const readings = await ledgers.read(asked, clock.now());
+  const readings = await ledgers.read(asked, clock.now(), { brief: true });
   // Not before: what has come meanwhile has come.
   const now = clock.now();
   return announcements.map(({ data }, index): Wanted => {
     const reading = readings[index];
-    const reason = reading ? unwanted(data, reading, settings, now) : 'unknown';
-    if (reason !== undefined || !reading) return { wanted: false, reason: reason ?? 'unknown' };
+    if (!reading) return { wanted: false, reason: 'unknown' };
     const read = readFacts(reading, reading.ledger?.snapshot, now);
+    const reason = unwanted(data, reading, read, settings, now);
+    if (reason !== undefined) return { wanted: false, reason };
     if ('problem' in read) return { wanted: false, reason: 'unknown' };
     return { wanted: true, contact: contactFor(data.user, read.facts, settings, now) };
   });
@@ -54,6 +55,7 @@ export type WantedSettings = PolicySettings & ContactSettings;
 function unwanted(
   { episode, stage, valid_until }: Announcement,
   reading: Reading,
+  read: ReturnType<typeof readFacts>,
   settings: PolicySettings,
   now: number,
 ): UnwantedReason | undefined {
@@ -63,7 +65,7 @@ function unwanted(
     ledger = reading.ledger,
     events,
     problem,
-  } = decide(reading, reading.ledger, settings, now);
+  } = decideOn(read, reading, reading.ledger, settings, now);
   if (problem) return 'unknown';
   for (const event of events)
     if (event.type === 'cart.rescue_cancelled' && isoInstant(event.episode) === episode)

@@ -56,10 +56,15 @@ export interface Quarantined {
   readonly at: number;
 }
 
+export interface ReadOptions {
+  /** Spares what only a look needs: `expiresAt` may be undefined and `overflow` 0 then, whatever they are. Default false. */
+  readonly brief?: boolean;
+}
+
 /** The per-user records: episode, stages, what was seen, and the events not yet on the bus. */
 export interface LedgerStore {
   /** Reads session and ledger of each user, in the order of `users`; one user's trouble is its own. */
-  read(users: readonly string[], now: number): Promise<Reading[]>;
+  read(users: readonly string[], now: number, options?: ReadOptions): Promise<Reading[]>;
 
   /**
    * Writes each ledger with its new events, and without the notes that were read, for it has taken them in; if the claim's lease still has time to run and neither the session nor the

@@ -10,6 +10,7 @@ import type {
   LedgerStore,
   LedgerWrite,
   Quarantined,
+  ReadOptions,
   Reading,
 } from '../../../ports/ledger.ts';
 import { type Keys, isMessagesType } from './keys.ts';
@@ -77,11 +78,15 @@ export class RedisLedgerStore implements LedgerStore {
     this.#options = options;
   }
 
-  async read(users: readonly string[], now: number): Promise<Reading[]> {
-    const readings = await this.#read(users, now, DIGEST_MAX);
+  async read(
+    users: readonly string[],
+    now: number,
+    { brief = false }: ReadOptions = {},
+  ): Promise<Reading[]> {
+    const readings = await this.#read(users, now, DIGEST_MAX, brief);
     const garbled = users.filter((_user, index) => !readings[index]);
     // What cannot be told apart in one text, or is no UTF-8, is asked for value by value, under a hash.
-    const apart = garbled.length > 0 ? await this.#read(garbled, now, 0) : [];
+    const apart = garbled.length > 0 ? await this.#read(garbled, now, 0, brief) : [];
     return readings.map((reading) => reading ?? apart.shift()).filter((reading) => !!reading);
   }
 
@@ -90,6 +95,7 @@ export class RedisLedgerStore implements LedgerStore {
     users: readonly string[],
     now: number,
     digestMax: number,
+    brief: boolean,
   ): Promise<(Reading | undefined)[]> {
     const { maxCart, contactWindowMs } = this.#options;
     const readings: (Reading | undefined)[] = [];
@@ -101,7 +107,8 @@ export class RedisLedgerStore implements LedgerStore {
       const owners = rest.map((user) => this.#keys.names.ownerOf(user));
       const capped = contactWindowMs > 0;
       if (capped) keys.push(...owners.map((owner) => this.#keys.contacted(owner)));
-      const args = [maxCart, digestMax, POLICY_FIELDS.length, ...POLICY_FIELDS, ...owners];
+      const told = [POLICY_FIELDS.length, ...POLICY_FIELDS];
+      const args = [maxCart, digestMax, brief ? 1 : 0, ...told, ...owners];
       const rows = await readScript.run(this.#redis, keys, args);
       const contacted = capped ? (rows.pop() as unknown as (string | null)[]) : [];
       rows.forEach((row, index) =>

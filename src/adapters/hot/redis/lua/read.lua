@@ -1,8 +1,8 @@
 -- Reads session, opt-out and ledger of a batch of users, for a look.
 --
 -- KEYS  1 optouts, 2 opt-outs of the erased, 3 the key of their names; then per user: session, ledger, overflow
--- ARGV  1 largest cart that is read, in bytes; 2 longest digest that is given as it is; 3 number n of fields, then n names,
---       see sight.lua; then per user: owner of the session
+-- ARGV  1 largest cart that is read, in bytes; 2 longest digest that is given as it is; 3 1 to leave out what only a look
+--       needs (the length of the overflow is 0 then, and pttl -1 or -2), else 0; 4 number n of fields, then n names, see sight.lua; then per user: owner of the session
 --       Where KEYS go on after the users, they are, per user, when rescue messages went to the owner: see note.lua
 -- Returns one row per user: {pttl (-2: no session), length of the overflow, fault, digest, ledger, the other values in one
 -- text like the digest}, or, where the digest is too long, {pttl, length, fault, '#' and the SHA-1 of the digest, ledger,
@@ -19,13 +19,14 @@ local NO_KEY = -2
 
 local KEYS, ARGV = KEYS, ARGV
 local maxCart, digestMax, names = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
-local fields = tonumber(ARGV[3])
-for i = 1, fields do names[i] = ARGV[3 + i] end
+local brief = ARGV[3] == '1'
+local fields = tonumber(ARGV[4])
+for i = 1, fields do names[i] = ARGV[4 + i] end
 
-local ledgers, lastOfUsers = {}, 3 + 3 * (#ARGV - 3 - fields)
+local ledgers, lastOfUsers = {}, 3 + 3 * (#ARGV - 4 - fields)
 for i = 5, lastOfUsers, 3 do ledgers[#ledgers + 1] = KEYS[i] end
 local stored = call('MGET', unpack(ledgers))
-local optouts = call('HMGET', KEYS[1], unpack(ARGV, 4 + fields))
+local optouts = call('HMGET', KEYS[1], unpack(ARGV, 5 + fields))
 
 -- Few opt out and are erased: where nobody was, it is one command a batch.
 local erasedOptOuts = call('EXISTS', KEYS[2]) == 1 and call('GET', KEYS[3])
@@ -39,17 +40,26 @@ local function takeBack(user)
   return optedOutAt
 end
 
+-- Where all have one, one command says so.
+local sessions = {}
+for i = 4, lastOfUsers, 3 do sessions[#sessions + 1] = KEYS[i] end
+local allLive = brief and call('EXISTS', unpack(sessions)) == #sessions
+local function timeToLive(session)
+  if not brief then return call('PTTL', session) end
+  return (allLive or call('EXISTS', session) == 1) and -1 or NO_KEY
+end
+
 local rows, total = {}, 0
 for n = 1, #ledgers do
   local session, text, optedOutAt = KEYS[3 * n + 1], stored[n], optouts[n]
-  local pttl = call('PTTL', session)
+  local pttl = timeToLive(session)
   if erasedOptOuts and not optedOutAt and not text and pttl ~= NO_KEY then
-    optedOutAt = takeBack(ARGV[3 + fields + n])
+    optedOutAt = takeBack(ARGV[4 + fields + n])
   end
   local fault, values, digest = sight(session, optedOutAt, names, maxCart, true)
   -- MGET passes over what is no text: then it is no ledger of ours.
   if not text and call('EXISTS', ledgers[n]) == 1 then text = '' end
-  local waiting = pcall('LLEN', KEYS[3 * n + 3])
+  local waiting = not brief and pcall('LLEN', KEYS[3 * n + 3])
   local length = type(waiting) == 'number' and waiting or 0
   local size = #digest
   if size > digestMax then
