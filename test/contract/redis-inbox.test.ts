@@ -22,6 +22,18 @@ inboxContract('Redis', () => {
   };
 });
 
+it('leaves a key alone that is no text', async () => {
+  const client = redis.client();
+  const inbox = new RedisInbox(client, keys, { retentionMs: RETENTION_MS });
+  const event = { subject: 'ada', source: '/shop', id: 'id', sequence: '1', at: 1, user: 'ada' };
+  const hold = { now: 1, holdMs: 1_000, token: 'member' };
+  await client.hset(keys.inbox('ada'), 'field', 'value');
+  expect(await inbox.begin('one', [event], hold)).toEqual(['unreadable']);
+  expect(await inbox.renew('one', [event], hold)).toEqual([false]);
+  expect(await inbox.end('one', [{ ...event, outcome: 'done' }], 'member')).toEqual([false]);
+  expect(await client.hgetall(keys.inbox('ada'))).toEqual({ field: 'value' });
+});
+
 it('keeps all of a subject under one key, so that an erasure is one DEL', async () => {
   const client = redis.client();
   const inbox = new RedisInbox(client, keys, { retentionMs: RETENTION_MS });

@@ -228,6 +228,19 @@ export function subscriberContract(name: string, world: () => SubscriberWorld): 
         expect(handled).toEqual([laterEvent(1).id]);
       });
 
+      it('hands over a fact, once, that comes after a later call to act', async () => {
+        const handled: string[] = [];
+        const subscriber = await run({ handler: ({ id }) => handled.push(id) });
+        await bus.publish([laterEvent(1)]);
+        await until(() => expect(handled).toHaveLength(1));
+        const touch = { ...cancelledEvent(1), type: 'cart.touched', id: 'touch' } as const;
+        for (let i = 0; i < 2; i += 1) await bus.publish([touch as unknown as AnyEvent]);
+        await until(() => expect(subscriber.counts.repeats).toBe(1));
+        expect(handled).toEqual([laterEvent(1).id, 'touch']);
+        expect(subscriber.counts.overtaken).toBe(0);
+        await settled();
+      });
+
       it('handles nothing from before an erasure', async () => {
         const handled: string[] = [];
         const subscriber = await run({ handler: ({ id }) => handled.push(id) });
