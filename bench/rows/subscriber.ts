@@ -14,7 +14,7 @@ import { Pipeline } from '../pipeline.ts';
 const CONCURRENCY = 100;
 
 /** In hand beyond those, and so the size of the batches in which both ours and the bare consumer read. */
-const READ_AHEAD = 400;
+const READ_AHEAD = 900;
 
 const BATCH = CONCURRENCY + READ_AHEAD;
 

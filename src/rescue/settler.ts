@@ -7,9 +7,10 @@ import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { Batched } from './batched.ts';
 import type { Counts } from './counts.ts';
+import { TakenAwayError } from './errors.ts';
 import { Gathered } from './gathered.ts';
 import type { Settings } from './options.ts';
-import type { Task } from './task.ts';
+import type { AbortReason, Task } from './task.ts';
 
 /** How the way of an event through a subscriber ended. */
 export type Ending =
@@ -29,6 +30,18 @@ export type Ending =
   | { readonly as: 'deferred'; readonly at: number }
   | { readonly as: 'away'; readonly delayMs: number }
   | { readonly as: 'failed'; readonly error: unknown };
+
+/** What becomes of a task that was aborted; undefined: it was not. */
+export function abortedAs({ aborted }: Task): Ending | undefined {
+  return aborted && endingOf(aborted.why);
+}
+
+export function endingOf(why: AbortReason): Ending {
+  if (why instanceof TakenAwayError) return { as: why.reason };
+  const { reason } = why;
+  if (reason === 'erased' || reason === 'overtaken') return { as: reason };
+  return { as: 'unwanted', reason };
+}
 
 /** When to look again at an event whose subject another subscriber has in hand. */
 const BUSY_MS = SECOND_MS / 2;

@@ -10,13 +10,13 @@ import { backoffMs } from '../runtime/backoff.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import { BaseService } from '../runtime/service.ts';
 import { Batched } from './batched.ts';
+import { Calls } from './calls.ts';
 import { type Counts, noCounts } from './counts.ts';
 import { NoLongerWantedError, TakenAwayError } from './errors.ts';
 import { Gathered } from './gathered.ts';
 import { Lines } from './lines.ts';
 import { type AnySubscriberOptions, type Settings, settingsOf } from './options.ts';
-import { type Asking, received } from './received.ts';
-import { type Ending, Settler } from './settler.ts';
+import { type Ending, Settler, abortedAs, endingOf } from './settler.ts';
 import { type AbortReason, Task } from './task.ts';
 import { Tender } from './tender.ts';
 
@@ -28,9 +28,6 @@ const RECEIVE_WAIT_MS = 10 * MINUTE_MS;
 
 /** While the hot tier is away: up to 1 s at first, doubled up to 30 s. */
 const AWAY_BACKOFF = { baseMs: SECOND_MS, capMs: 30 * SECOND_MS };
-
-/** What was asked longer ago is asked again before a handler is called. */
-const FRESH_MS = SECOND_MS;
 
 /** How long a stop waits for handlers where nobody says how long. */
 const STOP_WITHIN_MS = 10 * SECOND_MS;
@@ -84,18 +81,13 @@ export class Subscriber extends BaseService {
   readonly #token = randomUUID();
   readonly #preparing: Batched<Task>;
   readonly #asks: Gathered<Announced, Wanted>;
-  readonly #asking: Asking = { isStillWanted: (task) => this.#isStillWanted(task) };
   readonly #settler: Settler;
   readonly #tender: Tender;
+  readonly #calls: Calls;
 
   readonly #tasks = new Set<Task>();
   readonly #byId = new Map<string, Task>();
   readonly #lines = new Lines();
-  /** Those for whom a handler may be called, and some that were withdrawn since. */
-  readonly #ready: Task[] = [];
-  #handling = 0;
-  /** Whether handlers go on being called in another turn of the event loop. */
-  #dispatching = false;
   /** Called when something has left. */
   #onRoom: (() => void) | undefined;
   #onEmpty: (() => void) | undefined;
@@ -134,6 +126,13 @@ export class Subscriber extends BaseService {
       ...shared,
       asks: this.#asks,
       onLost: (task) => this.#takeAway(task, new TakenAwayError('lost')),
+    });
+    this.#calls = new Calls({
+      ...shared,
+      asks: this.#asks,
+      tender: this.#tender,
+      settler: this.#settler,
+      onAway: (error) => this.#away(error),
     });
   }
 
@@ -305,12 +304,11 @@ export class Subscriber extends BaseService {
       if (ending) {
         this.#settler.settle(task, ending);
       } else {
-        task.stage = 'ready';
+        this.#calls.add(task);
         if (this.#quieting.signal.aborted) this.#withdraw(task, { as: 'stopping' });
-        else this.#ready.push(task);
       }
     }
-    this.#dispatch();
+    this.#calls.dispatch();
   }
 
   /** @returns false for one that was taken away, which is settled */
@@ -339,121 +337,6 @@ export class Subscriber extends BaseService {
     if (refused) return refused;
     if (answer?.wanted) return undefined;
     return { as: 'unwanted', reason: answer?.reason ?? 'unknown' };
-  }
-
-  /**
-   * Calls the handlers of those that are ready; in one turn of the event loop as many as may run side by side, for what
-   * looks after claims is to have its turn too.
-   */
-  #dispatch(): void {
-    if (this.#dispatching) return;
-    const { concurrency } = this.#settings;
-    let called = 0;
-    for (let next = 0; ; next += 1) {
-      const task = this.#ready[next];
-      if (!task || this.#handling >= concurrency || called >= concurrency) {
-        this.#ready.splice(0, next);
-        break;
-      }
-      if (task.stage !== 'ready') continue;
-      called += 1;
-      this.#start(task);
-    }
-    if (called < concurrency || this.#handling >= concurrency || this.#ready.length === 0) return;
-    this.#dispatching = true;
-    setImmediate(() => {
-      this.#dispatching = false;
-      this.#dispatch();
-    });
-  }
-
-  /** Calls the handler, at once where all that is known of the task is fresh. */
-  #start(task: Task): void {
-    task.stage = 'handling';
-    this.#handling += 1;
-    const now = this.#ports.clock.now();
-    if (this.#tender.isStale(task) || (task.announcement && now - task.askedAt > FRESH_MS))
-      void this.#startLate(task);
-    else this.#call(task, now);
-  }
-
-  async #startLate(task: Task): Promise<void> {
-    const ending = await this.#freshen(task);
-    if (ending) this.#finish(task, ending);
-    else this.#call(task, this.#ports.clock.now());
-    this.#dispatch();
-  }
-
-  /** @returns what becomes of it where it is not to be handled any more */
-  async #freshen(task: Task): Promise<Ending | undefined> {
-    // Who was held up on the way here may have lost it without a word; so may a handler that blocked the event loop.
-    await this.#tender.assure(task);
-    const aborted = abortedAs(task);
-    if (aborted || !task.announcement) return aborted;
-    try {
-      const answer = await this.#asks.ask(task.announcement);
-      if (!answer.wanted) return { as: 'unwanted', reason: answer.reason };
-    } catch (error) {
-      return this.#away(error);
-    }
-    return abortedAs(task);
-  }
-
-  #call(task: Task, now: number): void {
-    const handler = this.#settings.handler as (event: AnyEvent) => unknown;
-    task.handledFrom = now;
-    let returned: unknown;
-    try {
-      returned = handler(received(task, this.#asking));
-      if (isThenable(returned)) {
-        void this.#outlast(task, returned);
-        return;
-      }
-    } catch (error) {
-      this.#handled(task, { error });
-      return;
-    }
-    this.#handled(task, undefined);
-  }
-
-  /** Waits until the handler has ended, or nobody waits for it any more. */
-  async #outlast(task: Task, returned: PromiseLike<unknown>): Promise<void> {
-    const givenUp = new Promise<undefined>((resolve) => {
-      task.onGivenUp = () => resolve(undefined);
-    });
-    const ended = Promise.resolve(returned).then(
-      () => undefined,
-      (error: unknown) => ({ error }),
-    );
-    this.#handled(task, await Promise.race([ended, givenUp]));
-    this.#dispatch();
-  }
-
-  /** @param failure what the handler threw, if it did */
-  #handled(task: Task, failure: { readonly error: unknown } | undefined): void {
-    task.ended = true;
-    if (!this.#tender.isStale(task)) {
-      this.#finish(task, endingOfCall(task, failure));
-      return;
-    }
-    void this.#tender.assure(task).then(() => {
-      this.#finish(task, endingOfCall(task, failure));
-      this.#dispatch();
-    });
-  }
-
-  #finish(task: Task, ending: Ending): void {
-    this.#handling -= 1;
-    this.#settler.settle(task, ending);
-  }
-
-  async #isStillWanted(task: Task): Promise<Wanted> {
-    if (!task.announcement) throw new TypeError('this is asked of a cart.abandoned');
-    await this.#tender.assure(task);
-    if (task.aborted) throw task.aborted.why;
-    const wanted = await this.#asks.ask(task.announcement);
-    task.signal.throwIfAborted();
-    return wanted;
   }
 
   /** The hot tier is away: nothing is handled unknowing, and the rest of the stream stays where it is. */
@@ -491,32 +374,6 @@ export class Subscriber extends BaseService {
       if (this.#tasks.size === 0) resolve();
     });
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
-  return typeof (value as { readonly then?: unknown }).then === 'function';
-}
-
-function endingOfCall(task: Task, failure: { readonly error: unknown } | undefined): Ending {
-  const aborted = abortedAs(task);
-  if (aborted) return aborted;
-  if (failure) return { as: 'failed', error: failure.error };
-  return task.deferredTo === undefined ? HANDLED : { as: 'deferred', at: task.deferredTo };
-}
-
-const HANDLED: Ending = { as: 'handled' };
-
-/** What becomes of a task that was aborted; undefined: it was not. */
-function abortedAs({ aborted }: Task): Ending | undefined {
-  return aborted && endingOf(aborted.why);
-}
-
-function endingOf(why: AbortReason): Ending {
-  if (why instanceof TakenAwayError) return { as: why.reason };
-  const { reason } = why;
-  if (reason === 'erased' || reason === 'overtaken') return { as: reason };
-  return { as: 'unwanted', reason };
 }
 
 function hasAborted(signal: AbortSignal): Promise<void> {

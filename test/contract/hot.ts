@@ -222,6 +222,17 @@ export function hotContract(
       expectWithin((await ledgers.read(['ann'], T))[0]?.expiresAt, T + HOUR_MS, SECOND_MS);
     });
 
+    test('says the same in brief, but for what only a look needs', async () => {
+      const { ledgers, raw, keys } = await makeHot();
+      await raw.hset(keys.session('ann'), { last_activity: '1', cart: '[]' });
+      await raw.hset(keys.session('bob'), { favourite_colour: 'green' });
+      const both = ['ann', 'bob'];
+      for (const users of [both, [...both, 'nobody']]) {
+        const readings = await ledgers.read(users, T);
+        expect(await ledgers.read(users, T, { brief: true })).toEqual(readings);
+      }
+    });
+
     test('gives many users in the order asked for', async () => {
       const { ledgers, raw, keys } = await makeHot();
       const users = Array.from({ length: 300 }, (_none, index) => `u${index}`);
