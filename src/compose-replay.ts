@@ -4,10 +4,15 @@ import { Looker } from './abandonment/look.ts';
 import type { Observe } from './abandonment/observe.ts';
 import { DEMOTION } from './abandonment/demotion.ts';
 import { reconcile } from './abandonment/reconcile.ts';
+import { type ReplayAgentTiers, composeReplayAgent } from './compose-replay-agent.ts';
+import { openReport } from './compose-report.ts';
 import { lookSettings, openBus, openHot, openVirtualJobs, openWarm } from './compose.ts';
 import type { Config } from './config.ts';
 import { DAY_MS } from './model/duration.ts';
 import type { AnyEvent } from './model/event.ts';
+import { profileOf } from './replay/profile.ts';
+import type { ReplayAgent } from './replay/replay-agent.ts';
+import { ReplayBook } from './replay/replay-book.ts';
 import { Replay, type ReplayReport } from './replay/replay.ts';
 import type { ShopEvent } from './replay/shop-event.ts';
 import { Demoter } from './tiers/demote.ts';
@@ -16,18 +21,31 @@ import { VirtualClock } from './runtime/virtual-clock.ts';
 
 /** A replay, connected; see `Replay`. */
 export interface OpenReplay {
-  run(events: AsyncIterable<ShopEvent>, onEvent: (event: AnyEvent) => void): Promise<ReplayReport>;
+  run(
+    events: AsyncIterable<ShopEvent>,
+    onEvent: (event: AnyEvent) => unknown,
+  ): Promise<ReplayReport>;
+  /** Where the example agent takes part: itself, and the report of what became of the announcements. */
+  readonly rescue: { readonly agent: ReplayAgent; readonly book: ReplayBook } | undefined;
   close(): Promise<void>;
 }
 
-/** A warm tier that is gone when the replay ends. */
+export interface ReplayOptions {
+  /** Lets the example agent act on what is announced, and gives visitors what it goes by; see `profileOf`. */
+  readonly agent?: boolean;
+}
+
+/** A warm tier, and a report, that are gone when the replay ends. */
 const IN_MEMORY = ':memory:';
 
 /** How often a replay reconciles, in virtual time: often enough to be seen, seldom enough for a month in seconds. */
 const REPLAY_RECONCILE_EVERY_MS = DAY_MS;
 
 /** Puts the real pipeline together in virtual time. */
-export async function composeReplay(config: Config): Promise<OpenReplay> {
+export async function composeReplay(
+  config: Config,
+  { agent: withAgent = false }: ReplayOptions = {},
+): Promise<OpenReplay> {
   const clock = new VirtualClock();
   await using opening = new AsyncDisposableStack();
   const hot = await openHot(config, { clock });
@@ -67,14 +85,34 @@ export async function composeReplay(config: Config): Promise<OpenReplay> {
     observe,
     fail,
   );
+  const rescue = withAgent ? await openRescue({ ...hot, clock, warm }, config, opening) : undefined;
   const opened = opening.move();
   return {
+    rescue,
     run: (events, onEvent) =>
       new Replay(
-        { ...tiers, bus, looker, promoter, clock, hotTtlMs: config.hotTtlMs },
+        {
+          ...{ ...tiers, bus, looker, promoter, clock, hotTtlMs: config.hotTtlMs },
+          ...(rescue && { agent: rescue.agent, profileOf }),
+        },
         () => published,
-        onEvent,
+        async (event) => {
+          await rescue?.book.note(event);
+          return onEvent(event);
+        },
       ).run(events),
     close: () => opened.disposeAsync(),
   };
+}
+
+async function openRescue(
+  tiers: ReplayAgentTiers,
+  config: Config,
+  opening: AsyncDisposableStack,
+): Promise<NonNullable<OpenReplay['rescue']>> {
+  const log = await openReport(config, IN_MEMORY);
+  opening.defer(() => log.close());
+  const agent = await composeReplayAgent(tiers, config);
+  opening.defer(() => agent.close());
+  return { agent, book: new ReplayBook(log) };
 }

@@ -15,9 +15,12 @@ export function reportFile(config: Pick<Config, 'dataDir'>): string {
  * Opens the report, and makes it if need be.
  * @throws UnsuitableStoreError when what stands there is damaged, another program's, or of a newer version
  */
-export async function openReport(config: Pick<Config, 'dataDir'>): Promise<RescueLog> {
+export async function openReport(
+  config: Pick<Config, 'dataDir'>,
+  file = reportFile(config),
+): Promise<RescueLog> {
   const { SqliteRescueLog } = await import('./adapters/report/sqlite/sqlite-rescue-log.ts');
-  return new SqliteRescueLog(reportFile(config));
+  return new SqliteRescueLog(file);
 }
 
 /** Opens the report to be read, if there is one; changes nothing. @throws as `openReport` does */

@@ -83,12 +83,14 @@ export class VisitorCart {
 /**
  * The write that an application makes when `event` has done `change` to `cart`.
  * @param id of the message that tells of the event
+ * @param profile fields that the application knows of the visitor
  */
 export function sessionWrite(
   event: ShopEvent,
   change: CartChange | undefined,
   cart: VisitorCart,
   id: string,
+  profile?: Readonly<Record<string, string>>,
 ): SessionWrite {
   const { kind, item, at } = event;
   const content = item === undefined ? kind : `${kind} ${item}`;
@@ -98,9 +100,10 @@ export function sessionWrite(
     activity: true,
     messages: [JSON.stringify({ role: kind === 'message' ? 'user' : 'event', content, id, at })],
     ...(change && { cart: { json: cart.json, digest: cart.digest } }),
+    ...(profile && { fields: profile }),
     ...(change === 'ordered' && {
       ordered: true,
-      fields: { last_order_at: formatInstant(event.at) },
+      fields: { ...profile, last_order_at: formatInstant(event.at) },
     }),
   };
 }
