@@ -94,7 +94,8 @@ function count(outcome: RescueOutcome, counts: Map<string, number>): void {
   counts.set(what, (counts.get(what) ?? 0) + 1);
 }
 
-async function openDrafter(config: Config, log: Logger): Promise<Drafter> {
+/** Opens who words the messages. @throws UsageError where a setting that it needs is missing */
+export async function openDrafter(config: Config, log: Logger): Promise<Drafter> {
   const { TemplatesDrafter } = await import('./adapters/drafter/templates/templates-drafter.ts');
   const templates = new TemplatesDrafter();
   if (config.agentDrafter === 'templates') return templates;
@@ -107,7 +108,7 @@ async function openDrafter(config: Config, log: Logger): Promise<Drafter> {
 }
 
 /** Opens where messages leave. @throws UsageError as the outboxes do, or without a secret to sign with */
-async function openOutbox(config: Config, clock: Clock): Promise<Outbox> {
+export async function openOutbox(config: Config, clock: Clock): Promise<Outbox> {
   const { agentOutbox: place = join(config.dataDir, 'drafts.jsonl') } = config;
   if (!/^[a-z][a-z\d+.-]+:\/\//i.test(place)) {
     const { FileOutbox } = await import('./adapters/outbox/file/file-outbox.ts');

@@ -8,6 +8,8 @@ import { summaryLines } from '../demo/summary-lines.ts';
 import type { DemoSummary } from '../demo/summary.ts';
 import { printJson, printLines } from './context.ts';
 import { positiveInteger } from './options.ts';
+import { reportJson } from './report-json.ts';
+import { reportLines } from './report-lines.ts';
 import { type PrivateRedis, startPrivateRedis } from './private-redis.ts';
 
 /** Less, and nobody has the time to go quiet twice and come back. */
@@ -29,7 +31,7 @@ interface Options {
 export function demoCommand(): Command {
   return new Command('demo')
     .description(
-      'Show a shop of a few hundred people, the daemon and a subscriber for 20 seconds, from quiet carts to recall.',
+      'Show a shop of a few hundred people, the daemon and a rescue agent for 20 seconds, from quiet carts to recall and orders.',
     )
     .option('--seconds <n>', 'how long people chat and shop', atLeast(LEAST_SECONDS), 20)
     .option('--users <n>', 'how many people come', positiveInteger, 300)
@@ -44,12 +46,14 @@ export function demoCommand(): Command {
       using signals = new Signals();
       try {
         const summary = await demo(options, signals.stop);
-        if (options.json) printJson(summary);
-        else printLines(['', ...summaryLines(summary)]);
+        const { report, span } = summary.rescue;
+        if (options.json) printJson(jsonOf(summary));
+        else printLines(['', ...summaryLines(summary, reportLines(report, span, CAUGHT_UP))]);
         const { ok, missing, unexpected, misplaced, bereft, forgotten, problems } = summary.checks;
+        const { misdirected, misjudged, miscounted } = summary.checks;
         if (ok) return;
         throw new Error(
-          `the demo's check failed: ${missing} events did not come, ${unexpected} came that should not, ${misplaced} messages are not where they belong, ${bereft} people did not find what they had left, of ${forgotten} recall knew no insight; ${problems.join('; ')}`,
+          `the demo's check failed: ${missing} events did not come, ${unexpected} came that should not, ${misplaced} messages are not where they belong, ${bereft} people did not find what they had left, of ${forgotten} recall knew no insight, ${misdirected} rescue messages are not as they should be, ${misjudged} orders are not, nor ${miscounted} numbers of the report; ${problems.join('; ')}`,
         );
       } catch (error) {
         if (signals.came === undefined) throw firstOf(error);
@@ -57,6 +61,15 @@ export function demoCommand(): Command {
         process.exitCode = EXIT_CODES[signals.came];
       }
     });
+}
+
+/** The demo waits until its events are in the report. */
+const CAUGHT_UP = { behind: 0, deadLetters: 0 };
+
+/** The report in it as `rekindle report --json` prints it. */
+function jsonOf(summary: DemoSummary): unknown {
+  const { report, span, ...rescue } = summary.rescue;
+  return { ...summary, rescue: { ...rescue, report: reportJson(report, span, CAUGHT_UP) } };
 }
 
 async function demo(options: Options, signal: AbortSignal): Promise<DemoSummary> {

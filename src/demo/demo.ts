@@ -6,6 +6,7 @@ import { openCold } from '../compose-cold.ts';
 import { type Hot, openBus, openHot, openJobs, openWarm } from '../compose.ts';
 import { loadConfig } from '../config.ts';
 import { openRekindle } from '../index.ts';
+import type { Bus } from '../ports/bus.ts';
 import { silentLogger } from '../runtime/logger.ts';
 import { queueAged } from '../tiers/compactor.ts';
 import { inCold } from './cold-share.ts';
@@ -18,9 +19,12 @@ import { livePast } from './past.ts';
 import { recollect } from './recollection.ts';
 import { planShoppers } from './shoppers.ts';
 import { Shop } from './shop.ts';
+import { RescueAtWork } from './rescue-at-work.ts';
+import { unfinished } from './rescue-summary.ts';
+import { demoSettings, inherited } from './settings.ts';
 import { SinkWatch } from './sink-watch.ts';
 import { type DemoSummary, outstanding, summarise } from './summary.ts';
-import { type Timing, timingFor } from './timing.ts';
+import { timingFor } from './timing.ts';
 import { whereabouts } from './whereabouts.ts';
 
 export interface DemoOptions {
@@ -48,6 +52,9 @@ const SETTLE_MS = 300;
 /** How long the daemon may take to stop when the demo has failed or was stopped. */
 const HURRIED_STOP_MS = 3_000;
 
+/** The consumer group of the listener. */
+const LISTENER_GROUP = 'demo';
+
 const PROBE_MS = 1_000;
 const POLL_MS = 50;
 
@@ -55,7 +62,7 @@ const POLL_MS = 50;
 export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const { seed, users, seconds, redis, keys, entry, display, signal } = options;
   const timing = timingFor(seconds);
-  const { stagesMs, spanMs, sureMs, hotLifeMs } = timing;
+  const { stagesMs, spanMs, sureMs, hotLifeMs, reviewMs } = timing;
   // A look follows a return within milliseconds; but where another program wrote it less than the first threshold before
   // the next stage is due, nobody can tell it from a touch of an active user, and that stage's look sees it.
   const terms = { stagesMs, sureMs, noticeMs: stagesMs[0] };
@@ -63,7 +70,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
 
   const folder = await mkdtemp(join(tmpdir(), 'rekindle-demo-'));
   closing.defer(() => rm(folder, { recursive: true, force: true }));
-  const env = { ...options.redisEnv, ...settings(keys, timing), REKINDLE_DATA_DIR: folder };
+  const env = { ...options.redisEnv, ...demoSettings(keys, timing), REKINDLE_DATA_DIR: folder };
   const config = loadConfig(env);
   const hot = await openHot(config);
   closing.defer(() => hot.close());
@@ -88,6 +95,13 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   // Nobody can wait for the daemon's cron, which comes once a minute at the most: its round is begun from here, and the
   // daemon's own compactor works on what it queues.
   const compacting = new CompactionWatch(tiers, () => queueAged({ warm, clock, jobs }, config));
+  let endAt = Infinity;
+  const rescue = await RescueAtWork.open(rekindle, config, clock, {
+    reviewMs,
+    endsAt: () => endAt,
+  });
+  closing.defer(() => rescue.close());
+  const { desk } = rescue;
   const shop = new Shop(
     planShoppers({ seed, users, foreigners, pasts: true }, timing),
     rekindle,
@@ -101,13 +115,17 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
       mayCome: (user) => compacting.isCompacted(user),
       recall: (user, question, at) => recollect(rekindle, user, question, at),
     },
+    {
+      latestTo: (user) => desk.latestTo(user),
+      recordReply: (event, at) => rekindle.recordReply(event, { at }),
+    },
   );
   await livePast(shop.visits, rekindle, clock.now(), config.windowMessages);
 
   const listener = new Listener(stagesMs);
   const bus = await openBus(config);
   closing.defer(() => bus.close());
-  const subscription = await bus.subscribe({ group: 'demo' });
+  const subscription = await bus.subscribe({ group: LISTENER_GROUP });
   const daemon = await startDaemon({ entry, env: { ...inherited(), ...env }, folder, signal });
   closing.defer(async () => {
     // Only where something failed before: nothing of worth is lost.
@@ -137,12 +155,13 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
     await Promise.all(watching);
   });
   const startAt = clock.now();
-  const endAt = startAt + spanMs;
+  endAt = startAt + spanMs;
   display?.show({
     shop,
     listener,
     sinking,
     compacting,
+    desk,
     stagesMs,
     startAt,
     endAt,
@@ -150,48 +169,43 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   });
   await shop.open(startAt, endAt, given);
   await clock.sleep(Math.max(0, endAt - clock.now()), given);
-  while (clock.now() < endAt + GRACE_MS && outstanding(shop, listener, terms, endAt) > 0) {
-    given.throwIfAborted();
-    await sleep(POLL_MS);
-  }
+  const waitWhile = async (isOpen: () => boolean): Promise<void> => {
+    while (clock.now() < endAt + GRACE_MS && isOpen()) {
+      given.throwIfAborted();
+      await sleep(POLL_MS);
+    }
+  };
+  const rescueTerms = { answeredUntil: endAt, orderedUntil: endAt - terms.noticeMs };
+  await waitWhile(
+    () =>
+      outstanding(shop, listener, terms, endAt) > 0 ||
+      unfinished(shop.visits, listener, desk, rescueTerms) > 0,
+  );
+  // What is announced from now on nobody answers; what was sent is to be told.
+  await rescue.close();
   await clock.sleep(SETTLE_MS, given);
+  await waitWhile(() => listener.touched.length < desk.written.length);
   given.throwIfAborted();
 
   const ended = await daemon.stop();
   if (ended) throw ended;
+  await waitFor(bus, LISTENER_GROUP);
   await sinking.look(shop.visits, clock.now());
   // Nothing moves any more.
   const found = await whereabouts(tiers, shop.visits);
   const about = { seed, seconds, redis, terms, hotLifeMs, until: endAt };
   const compacted = await inCold(cold, shop.visits);
-  return summarise(shop, listener, { sunk: sinking.sunk.length, found, compacted }, about);
+  const seen = await rescue.seen(bus, startAt, clock.now());
+  const tiersSeen = { sunk: sinking.sunk.length, found, compacted };
+  return summarise(shop, listener, tiersSeen, { ...seen, ...rescueTerms }, about);
 }
 
-function settings(
-  keys: string,
-  { stagesMs, spanMs, hotLifeMs }: Required<Timing>,
-): Record<string, string> {
-  return {
-    // Not below the prefix: what is there is no session.
-    REKINDLE_SESSION_KEY: `${keys}:session:<user_id>`,
-    REKINDLE_PREFIX: `${keys}:own`,
-    REKINDLE_STAGES: stagesMs.map((ms) => `${ms}ms`).join(','),
-    REKINDLE_HOT_TTL: `${hotLifeMs}ms`,
-    REKINDLE_DEMOTE_LEAD: `${Math.round(hotLifeMs / 4)}ms`,
-    // Longer than anybody is here.
-    REKINDLE_COOLDOWN: `${2 * spanMs}ms`,
-    REKINDLE_QUIET_HOURS: 'off',
-    REKINDLE_TIMEZONE: 'Asia/Kolkata',
-    REKINDLE_RECONCILE_EVERY: '2s',
-    REKINDLE_LEASE: '5s',
-    REKINDLE_HTTP: 'off',
-  };
-}
-
-/** The environment without anybody's settings of Rekindle. */
-function inherited(): Record<string, string | undefined> {
-  const ours = /^(REKINDLE_|REDIS_)/;
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
+/** Until a group has settled all that is on the bus; when nothing more comes. */
+async function waitFor(bus: Bus, name: string): Promise<void> {
+  const giveUpAt = performance.now() + GRACE_MS;
+  const isBehind = async (): Promise<boolean> =>
+    (await bus.groups()).some(({ group, behind }) => group === name && behind > 0);
+  while ((await isBehind()) && performance.now() < giveUpAt) await sleep(POLL_MS);
 }
 
 /** Without them a foreign session is noticed whenever a pass over all keys comes by it: nothing for 20 seconds. */

@@ -6,13 +6,14 @@ import type { CompactionWatch } from './compaction-watch.ts';
 import type { Reason } from './expectations.ts';
 import { type Heard, type Listener, percentile } from './listener.ts';
 import type { Shop } from './shop.ts';
+import type { RescueDesk } from './rescue-desk.ts';
 import type { SinkWatch } from './sink-watch.ts';
 
 /** Calm to look at, and quick enough for a clock. */
 const FRAME_MS = 125;
 
 /** Lines of the picture that are no events. */
-const FRAME_LINES = 16;
+const FRAME_LINES = 17;
 const EVENTS_MAX = 12;
 const BAR_WIDTH = 30;
 
@@ -29,6 +30,7 @@ export interface Scene {
   readonly listener: Listener;
   readonly sinking: SinkWatch;
   readonly compacting: CompactionWatch;
+  readonly desk: RescueDesk;
   readonly stagesMs: readonly number[];
   readonly startAt: number;
   readonly endAt: number;
@@ -84,7 +86,7 @@ function styled(line: Line, width: number, stream: NodeJS.WriteStream): string {
 }
 
 function picture(scene: Scene, eventLines: number): Line[] {
-  const { shop, listener, sinking, compacting, stagesMs, startAt, endAt } = scene;
+  const { shop, listener, sinking, compacting, desk, stagesMs, startAt, endAt } = scene;
   const now = Math.min(scene.now(), endAt);
   const here = shop.visits.filter(({ deeds }) => deeds.length > 0);
   const lastOf = here.flatMap(({ deeds }) => deeds.at(-1) ?? []);
@@ -105,6 +107,12 @@ function picture(scene: Scene, eventLines: number): Line[] {
     row('active', lastOf.length - silent.length, 'green', `of ${here.length} sessions`),
     row('quiet', quiet, 'yellow', 'with something in the cart'),
     row('announced', sum(announced), 'magenta', stages),
+    row(
+      'written to',
+      desk.written.length,
+      'magenta',
+      `of those announced   ${listener.recovered.length} orders of announced carts`,
+    ),
     row('returned', sum([...cancelled.values()]), 'cyan', reasons.join('   ')),
     row(
       'sank',

@@ -1,4 +1,9 @@
-import { type RescueEvent, isRescueEvent } from '../model/event.ts';
+import {
+  type AnyEvent,
+  type RekindleEvent,
+  type RescueEvent,
+  isRescueEvent,
+} from '../model/event.ts';
 import type { Delivery, Subscription } from '../ports/bus.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Reason } from './expectations.ts';
@@ -16,6 +21,9 @@ const RECEIVE_WAIT_MS = 500;
 export class Listener {
   /** Each event once, as they came. */
   readonly heard: Heard[] = [];
+  /** What was told of messages and of orders. */
+  readonly touched: RekindleEvent<'cart.touched'>[] = [];
+  readonly recovered: RekindleEvent<'cart.recovered'>[] = [];
   /** Events that came again. */
   duplicates = 0;
   readonly announced: number[];
@@ -35,17 +43,20 @@ export class Listener {
     while (!signal.aborted) {
       const deliveries = await subscription.receive(RECEIVE_BATCH, RECEIVE_WAIT_MS, signal);
       const at = clock.now();
-      for (const { event } of deliveries) if (isRescueEvent(event)) this.#note(event, at);
+      for (const { event } of deliveries) this.#note(event, at);
       await Promise.all(deliveries.map((delivery: Delivery) => delivery.done()));
     }
   }
 
-  #note(event: RescueEvent, at: number): void {
+  #note(event: AnyEvent, at: number): void {
     if (this.#ids.has(event.id)) {
       this.duplicates += 1;
       return;
     }
     this.#ids.add(event.id);
+    if (event.type === 'cart.touched') this.touched.push(event);
+    if (event.type === 'cart.recovered') this.recovered.push(event);
+    if (!isRescueEvent(event)) return;
     this.heard.push({ event, at });
     if (event.type === 'cart.rescue_cancelled') {
       const { reason } = event.data;

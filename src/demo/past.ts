@@ -2,7 +2,7 @@
 import type { Activity } from '../abandonment/activity.ts';
 import { DAY_MS, SECOND_MS } from '../model/duration.ts';
 import { PHRASES } from './phrases.ts';
-import type { Visit } from './shop.ts';
+import { type Visit, consentAt } from './shop.ts';
 import type { Exchange } from './talks.ts';
 
 /** Older than REKINDLE_WARM_AGE by default, and younger. */
@@ -23,8 +23,9 @@ export async function livePast(
   windowMessages: number,
 ): Promise<void> {
   await Promise.all(
-    visits.map(async ({ shopper: { user, language, channel, past }, said }) => {
+    visits.map(async ({ shopper: { user, language, channel, consents, past }, said }) => {
       if (!past) return;
+      const fields = consents ? { consent: consentAt(now - FIRST_VISIT_MS) } : {};
       const talk = async (exchanges: readonly Exchange[], from: number): Promise<number> => {
         let at = from;
         for (const [asked, answered] of exchanges) {
@@ -32,7 +33,7 @@ export async function livePast(
             ['user', asked],
             ['assistant', answered],
           ] as const) {
-            const details = { at, channel, language };
+            const details = { at, channel, language, fields };
             said.push(await activity.appendMessage(user, { role, content }, details));
             at += PAUSE_MS;
           }

@@ -60,12 +60,12 @@ export const NAMES = [
 
 /** Prices in rupees. */
 export const CATALOGUE = [
-  { product_id: 'kurta-indigo', price: 1_299 },
-  { product_id: 'saree-silk', price: 4_850 },
-  { product_id: 'sneakers-white', price: 2_499 },
-  { product_id: 'jhumka-silver', price: 749 },
-  { product_id: 'backpack-20l', price: 1_899 },
-  { product_id: 'headphones', price: 3_299.5 },
-  { product_id: 'shawl-wool', price: 2_150 },
-  { product_id: 'bottle-steel', price: 549.9 },
+  { product_id: 'kurta-indigo', name: 'Indigo kurta', price: 1_299 },
+  { product_id: 'saree-silk', name: 'Silk saree', price: 4_850 },
+  { product_id: 'sneakers-white', name: 'White sneakers', price: 2_499 },
+  { product_id: 'jhumka-silver', name: 'Silver jhumka', price: 749 },
+  { product_id: 'backpack-20l', name: '20-litre backpack', price: 1_899 },
+  { product_id: 'headphones', name: 'Headphones', price: 3_299.5 },
+  { product_id: 'shawl-wool', name: 'Wool shawl', price: 2_150 },
+  { product_id: 'bottle-steel', name: 'Steel bottle', price: 549.9 },
 ] as const;

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Activity } from '../abandonment/activity.ts';
 import type { Cart } from '../model/cart.ts';
+import type { RekindleEvent } from '../model/event.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ResumedFrom } from '../tiers/promote.ts';
 import type { ForeignShop } from './foreign-shop.ts';
@@ -17,6 +18,24 @@ export interface Deed {
   readonly knownAt: number;
   /** The cart afterwards. */
   readonly cart: Cart;
+  /** Of an order. */
+  readonly orderId?: string;
+  /** The id of the announcement by whose message's link an order came. */
+  readonly ref?: string;
+  /** The id of the announcement whose message this answers. */
+  readonly answers?: string;
+}
+
+/** What a deed owes to a rescue message. */
+type Owing = Pick<Deed, 'ref' | 'answers'>;
+
+const NOTHING: Owing = {};
+
+/** The messages that the shop's people are sent; without it nobody is. */
+export interface Messages {
+  /** The announcement of the latest one to a user. */
+  readonly latestTo: (user: string) => RekindleEvent<'cart.abandoned'> | undefined;
+  readonly recordReply: (event: RekindleEvent<'cart.abandoned'>, at: number) => Promise<unknown>;
 }
 
 /** Somebody was back after the life of a session, and the shop brought the session back. */
@@ -67,6 +86,7 @@ export class Shop {
   #foreign: ForeignShop;
   #clock: Clock;
   #returning: Returning | undefined;
+  #sent: Messages | undefined;
 
   constructor(
     shoppers: readonly Shopper[],
@@ -74,12 +94,14 @@ export class Shop {
     foreign: ForeignShop,
     clock: Clock,
     returning?: Returning,
+    sent?: Messages,
   ) {
     this.visits = shoppers.map((shopper) => ({ shopper, deeds: [], said: [] }));
     this.#activity = activity;
     this.#foreign = foreign;
     this.#clock = clock;
     this.#returning = returning;
+    this.#sent = sent;
   }
 
   /** Runs until everybody is done, `untilAt`, or `signal` aborts. Rejects when a write fails. */
@@ -99,12 +121,13 @@ export class Shop {
     for (const act of acts) {
       await this.#clock.sleep(Math.max(0, beginsAt + act.atMs - this.#clock.now()), signal);
       if (signal.aborted || this.#clock.now() >= untilAt) return;
+      if (this.#isLeftOut(visit, act)) return;
       await this.#welcome(visit, act);
       const at = this.#clock.now();
-      await (visit.shopper.foreign
-        ? this.#foreign.act(visit.shopper, act, at)
-        : this.#act(visit, act, at));
-      this.#note(visit, act, at);
+      let owing = NOTHING;
+      if (visit.shopper.foreign) await this.#foreign.act(visit.shopper, act, at);
+      else owing = await this.#act(visit, act, at);
+      this.#note(visit, act, at, owing);
       if (act.does === 'says' && act.recalls && this.#returning) {
         const { user } = visit.shopper;
         this.recollections.push(await this.#returning.recall(user, act.text, this.#clock.now()));
@@ -155,7 +178,13 @@ export class Shop {
     deeds.push({ did: 'touched', at, knownAt, cart: last.cart });
   }
 
-  #note({ deeds }: Visit, act: Act, at: number): void {
+  /** Whom a message should have brought, and who was sent none, does not come. */
+  #isLeftOut({ shopper: { user, foreign } }: Visit, act: Act): boolean {
+    if (act.does !== 'orders' || !act.byLink || foreign || !this.#sent) return false;
+    return this.#sent.latestTo(user) === undefined;
+  }
+
+  #note({ deeds }: Visit, act: Act, at: number, owing: Owing): void {
     if (act.does === 'says' || act.does === 'replies') this.messages += 1;
     if (act.does === 'replies') return;
     const knownAt = this.#clock.now();
@@ -163,13 +192,13 @@ export class Shop {
     switch (act.does) {
       case 'says':
       case 'views':
-        deeds.push({ did: 'touched', at, knownAt, cart });
+        deeds.push({ did: 'touched', at, knownAt, cart, ...owing });
         return;
       case 'cart':
         deeds.push({ did: 'changed the cart', at, knownAt, cart: act.cart });
         return;
       case 'orders':
-        deeds.push({ did: 'ordered', at, knownAt, cart: [] });
+        deeds.push({ did: 'ordered', at, knownAt, cart: [], orderId: act.orderId, ...owing });
         return;
       case 'opts out':
         deeds.push({ did: 'opted out', at, knownAt, cart });
@@ -177,7 +206,7 @@ export class Shop {
     }
   }
 
-  async #act({ shopper, deeds, said }: Visit, act: Act, at: number): Promise<void> {
+  async #act({ shopper, deeds, said }: Visit, act: Act, at: number): Promise<Owing> {
     const { user, channel, language, consents } = shopper;
     const first = deeds.length === 0;
     const details = {
@@ -191,7 +220,7 @@ export class Shop {
         said.push(
           await this.#activity.appendMessage(user, { role: 'user', content: act.text }, details),
         );
-        return;
+        return act.answers ? this.#answer(user, at) : NOTHING;
       case 'replies':
         said.push(
           await this.#activity.appendMessage(
@@ -200,23 +229,42 @@ export class Shop {
             { at },
           ),
         );
-        return;
+        return NOTHING;
       case 'views':
         await this.#activity.recordActivity(user, details);
-        return;
+        return NOTHING;
       case 'cart':
         await this.#activity.updateCart(user, act.cart, details);
-        return;
+        return NOTHING;
       case 'orders':
-        await this.#activity.placeOrder(user, { at, orderId: act.orderId });
-        return;
+        return this.#order(user, act, at);
       case 'opts out':
         await this.#activity.optOut(user, { at });
-        return;
+        return NOTHING;
     }
+  }
+
+  /** They answer the message that they were sent, if they were. */
+  async #answer(user: string, at: number): Promise<Owing> {
+    const announcement = this.#sent?.latestTo(user);
+    if (!announcement) return NOTHING;
+    await this.#sent?.recordReply(announcement, at);
+    return { answers: announcement.id };
+  }
+
+  /** Some come by the link in the message that they were sent: it names the announcement. */
+  async #order(
+    user: string,
+    { orderId, byLink }: Extract<Act, { does: 'orders' }>,
+    at: number,
+  ): Promise<Owing> {
+    const ref = byLink ? this.#sent?.latestTo(user)?.id : undefined;
+    await this.#activity.placeOrder(user, { at, orderId, ...(ref && { recovery_ref: ref }) });
+    return ref === undefined ? NOTHING : { ref };
   }
 }
 
-function consentAt(at: number): string {
+/** As the field `consent` of those who agreed. */
+export function consentAt(at: number): string {
   return JSON.stringify({ status: 'yes', basis: 'opt-in', at });
 }

@@ -5,15 +5,25 @@ import { LINGER, SURE_FACTOR, type Timing } from './timing.ts';
 
 /**
  * One thing that happens in somebody's session, at `atMs` after the start. `replies` is the assistant's doing; with
- * `recalls` the assistant first asks what is known of the user.
+ * `recalls` the assistant first asks what is known of the user. `answers`: where a rescue message came, this answers it.
+ * `byLink`: the order comes by the link of one; where none came, there is no order.
  */
 export type Act = { readonly atMs: number } & (
-  | { readonly does: 'says'; readonly text: string; readonly recalls?: true }
+  | {
+      readonly does: 'says';
+      readonly text: string;
+      readonly recalls?: true;
+      readonly answers?: true;
+    }
   | { readonly does: 'replies'; readonly text: string }
   | { readonly does: 'cart'; readonly cart: Cart }
-  | { readonly does: 'orders'; readonly orderId: string }
+  | { readonly does: 'orders'; readonly orderId: string; readonly byLink?: true }
   | { readonly does: 'views' | 'opts out' }
 );
+
+/** Of those who were announced: who comes back by answering the message, and who orders by its link. */
+const ANSWERS = 0.25;
+const BY_LINK = 0.3;
 
 /** Somebody's visit in the making: each step goes on where the one before ended. */
 export class Story {
@@ -25,6 +35,7 @@ export class Story {
   #atMs = 0;
   #cart: CartItem[] = [];
   #orders = 0;
+  #wasAnnounced = false;
 
   constructor(random: SeededRandom, timing: Timing, language: Language, user: string) {
     this.#random = random;
@@ -50,7 +61,7 @@ export class Story {
 
   /** Wants to know something for which one must know the past. */
   ask(text: string): this {
-    this.#say(text, true);
+    this.#say(text, { recalls: true });
     return this;
   }
 
@@ -92,7 +103,10 @@ export class Story {
     this.#pause();
     this.#cart = [];
     this.#orders += 1;
-    this.#act({ does: 'orders', orderId: `${this.#user}-${String(this.#orders)}` });
+    const byLink = this.#wasAnnounced && this.#random.chance(BY_LINK);
+    const orderId = `${this.#user}-${String(this.#orders)}`;
+    this.#act({ does: 'orders', orderId, ...(byLink && { byLink }) });
+    this.#wasAnnounced = false;
     this.#pause();
     this.#says('thanks');
     return this;
@@ -114,7 +128,8 @@ export class Story {
   }
 
   comeBack(): this {
-    this.#says('returns');
+    const answers = this.#random.chance(ANSWERS);
+    this.#say(this.#random.pick(PHRASES[this.#language].returns), answers ? { answers } : {});
     this.#atMs += this.#timing.stagesMs[0] * 0.35;
     return this;
   }
@@ -127,6 +142,7 @@ export class Story {
       const text = this.#random.pick(PHRASES[this.#language].nudge);
       this.acts.push({ does: 'replies', text, atMs: this.#atMs + firstMs * 0.7 });
     }
+    this.#wasAnnounced = true;
     const outMs = stagesMs[stage] + sureMs * SURE_FACTOR;
     this.#atMs += this.#random.between(outMs, outMs + firstMs * LINGER);
     return this;
@@ -136,8 +152,8 @@ export class Story {
     this.#say(this.#random.pick(PHRASES[this.#language][situation]));
   }
 
-  #say(said: string, recalls = false): void {
-    this.#act({ does: 'says', text: said, ...(recalls && { recalls }) });
+  #say(said: string, why: { readonly recalls?: true; readonly answers?: true } = {}): void {
+    this.#act({ does: 'says', text: said, ...why });
     const text = this.#random.pick(PHRASES[this.#language].reply);
     this.acts.push({ does: 'replies', text, atMs: this.#atMs + this.#timing.stagesMs[0] * 0.04 });
   }

@@ -1,4 +1,5 @@
 import type { Excerpt } from './recollection.ts';
+import { LIFT_NOTE, draftLines, rescueRows } from './rescue-lines.ts';
 import type { Checks, DemoSummary } from './summary.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -9,8 +10,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ended: 'ended the session',
 };
 
-/** The summary for a person. */
-export function summaryLines(summary: DemoSummary): string[] {
+/** The summary for a person. @param reportLines the report, as `rekindle report` prints it */
+export function summaryLines(summary: DemoSummary, reportLines: readonly string[]): string[] {
   const { checks, stages, lateness_ms: late, announced_by_stage: byStage } = summary;
   const cancelled = Object.entries(summary.cancelled);
   const total = cancelled.reduce((sum, [, count]) => sum + count, 0);
@@ -37,10 +38,18 @@ export function summaryLines(summary: DemoSummary): string[] {
     `  kept        ${kept.said} messages: ${kept.hot} in Redis, ${kept.warm} in warm, ${kept.both} in both, ${kept.cold} in cold`,
     `  compacted   ${compacted.conversations} conversations that had aged, ${compacted.messages} messages to cold: ${compacted.insights} insights learned`,
     `  recalled    ${recalled.users} people who were back and asked, ${recalled.in_all_parts} of them in all three parts`,
+    ...rescueRows(summary.rescue),
     `  lateness    half within ${late.p50 ?? '–'} ms, 95 % within ${late.p95 ?? '–'} ms, the last after ${late.max ?? '–'} ms`,
     `  checked     ${verdict(checks)}`,
     '',
     ...(excerpt ? [...excerptLines(excerpt), ''] : []),
+    ...draftLines(summary.rescue),
+    'What became of the announcements, as `rekindle report` tells it:',
+    '',
+    ...reportLines.map((line) => (line === '' ? '' : `  ${line}`)),
+    '',
+    LIFT_NOTE,
+    '',
     'Next: `REDIS_URL=redis://… npm start` watches the sessions in your Redis, and',
     '`REDIS_URL=redis://… npm run rekindle -- subscribe` prints what it announces.',
   ];
@@ -49,7 +58,7 @@ export function summaryLines(summary: DemoSummary): string[] {
 function verdict(checks: Checks): string {
   if (!checks.ok) return `failed: ${checks.problems[0] ?? ''}`;
   const open = checks.undecided > 0 ? `; ${checks.undecided} people too close to call` : '';
-  return `every event that the shop’s own record calls for was heard, and nothing else; every message is there${open}`;
+  return `every event that the shop’s own record calls for was heard, and nothing else; every message is there; nobody was written to who should not be, and every order is owed to what brought it${open}`;
 }
 
 /** What a model would be told, a few lines of each part. */

@@ -2,6 +2,14 @@ import { type Expected, type Terms, compare, expectationOf } from './expectation
 import type { ColdHeld } from './cold-share.ts';
 import { type Heard, type Listener, percentile } from './listener.ts';
 import { type Excerpt, excerptOf, hasAllParts } from './recollection.ts';
+import {
+  type RescueChecks,
+  type RescueSeen,
+  type RescueSummary,
+  type RescueTerms,
+  checkRescue,
+  rescueSummary,
+} from './rescue-summary.ts';
 import type { Shop, Visit } from './shop.ts';
 import { type Whereabouts, total, wrongWith } from './whereabouts.ts';
 
@@ -40,13 +48,15 @@ export interface DemoSummary {
   readonly recalled: { readonly users: number; readonly in_all_parts: number };
   /** What was recalled of one of them; null where nobody was known in all parts. */
   readonly excerpt: Excerpt | null;
+  /** What the example agent did about the announcements, and what came of it. */
+  readonly rescue: RescueSummary;
   /** Events that arrived more than once, under the same id. */
   readonly duplicates: number;
   readonly checks: Checks;
 }
 
 /** What was heard against what the application's own record calls for. */
-export interface Checks {
+export interface Checks extends RescueChecks {
   readonly ok: boolean;
   readonly announcements_expected: number;
   readonly cancellations_expected: number;
@@ -90,6 +100,7 @@ export function summarise(
   shop: Shop,
   listener: Listener,
   { sunk, found, compacted }: TiersSeen,
+  rescue: RescueSeen & RescueTerms,
   given: Given,
 ): DemoSummary {
   const came = shop.visits.filter(({ deeds }) => deeds.length > 0);
@@ -124,8 +135,14 @@ export function summarise(
     compacted,
     recalled: { users: recollections.length, in_all_parts: whole.length },
     excerpt: whole[0] ? excerptOf(whole[0]) : null,
+    rescue: rescueSummary(listener, rescue),
     duplicates: listener.duplicates,
-    checks: checked(check(shop.visits, listener.heard, given.terms, given.until), shop, found),
+    checks: checked(
+      check(shop.visits, listener.heard, given.terms, given.until),
+      shop,
+      found,
+      checkRescue(shop.visits, listener, rescue),
+    ),
   };
 }
 
@@ -134,12 +151,14 @@ function checked(
   heard: HeardChecks,
   { visits, returns, recollections }: Pick<Shop, 'visits' | 'returns' | 'recollections'>,
   found: ReadonlyMap<string, Whereabouts>,
+  rescued: ReturnType<typeof checkRescue>,
 ): Checks {
   const bereft = returns.filter(({ problem }) => problem !== undefined);
   const forgotten = recollections.filter(({ recalled }) => recalled.insights.length === 0);
   const { lost, repeated, unknown } = total([...found.values()]);
   const problems = [
     ...heard.problems,
+    ...rescued.problems,
     ...bereft.map(({ user, problem = '' }) => `${user} ${problem}`),
     ...(recollections.length === 0 && visits.some(({ shopper }) => shopper.past)
       ? ['nobody could be recalled: what had been said days ago was not compacted in time']
@@ -152,6 +171,7 @@ function checked(
   ];
   return {
     ...heard,
+    ...rescued,
     ok: problems.length === 0,
     misplaced: lost + repeated + unknown,
     bereft: bereft.length,
@@ -160,7 +180,7 @@ function checked(
   };
 }
 
-type HeardChecks = Omit<Checks, 'misplaced' | 'bereft' | 'forgotten'>;
+type HeardChecks = Omit<Checks, 'misplaced' | 'bereft' | 'forgotten' | keyof RescueChecks>;
 
 /** How many of the events that must come by `until` have not been heard yet. */
 export function outstanding(shop: Shop, listener: Listener, terms: Terms, until: number): number {

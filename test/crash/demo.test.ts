@@ -32,9 +32,23 @@ interface Summary {
   readonly excerpt: Readonly<
     Record<'immediate' | 'relevant' | 'insights', { tokens: number; lines: string[] }>
   > & { readonly question: string; readonly tokens: number };
+  readonly rescue: {
+    readonly sent: number;
+    readonly skipped: Readonly<Record<string, number>>;
+    readonly called_back: number;
+    readonly recovered: Readonly<Record<'direct' | 'assisted' | 'organic', number>>;
+    readonly drafts: readonly { language: string; channel: string; text: string }[];
+    readonly report: { readonly behind: number; readonly rows: readonly Row[] };
+  };
   readonly duplicates: number;
   readonly seconds: number;
   readonly checks: { readonly ok: boolean; readonly announcements_expected: number };
+}
+
+interface Row {
+  readonly announced: number;
+  readonly touched: number;
+  readonly recovered: Readonly<Record<string, { readonly orders: number }>>;
 }
 
 let folder: string;
@@ -50,7 +64,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('the demo announces what its people call for, loses no message, recalls who is back after days, says so as JSON, and leaves nothing behind', async () => {
+test('the demo announces what its people call for, loses no message, recalls who is back after days, writes to whom it may, says so as JSON, and leaves nothing behind', async () => {
   const { code, stdout, stderr } = await ended(startDemo());
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const summary = JSON.parse(stdout) as Summary;
@@ -79,6 +93,20 @@ test('the demo announces what its people call for, loses no message, recalls who
   expect(immediate.lines.at(-1)).toBe(`> user: ${question}`);
   expect(relevant.lines[0]).toMatch(/^> (user|assistant): /);
   expect(insights.lines[0]).toMatch(/^> (preference|mistake|pattern|lesson|fact): /);
+  const { sent, skipped, recovered, drafts, report } = summary.rescue;
+  expect(summary.checks).toMatchObject({ misdirected: 0, misjudged: 0, miscounted: 0 });
+  expect(sent).toBeGreaterThan(0);
+  expect(Object.keys(skipped)).toEqual(expect.arrayContaining(['none', 'holdout']));
+  expect(drafts.map(({ language }) => language)).toEqual(expect.arrayContaining(['en', 'hi-en']));
+  for (const { text } of drafts) expect(text).not.toBe('');
+  const orders = recovered.direct + recovered.assisted + recovered.organic;
+  expect(orders).toBeGreaterThan(0);
+  const sum = (of: (row: Row) => number): number =>
+    report.rows.reduce((all, row) => all + of(row), 0);
+  expect(sum((row) => row.announced)).toBe(summary.announced);
+  expect(sum((row) => row.touched)).toBe(sent);
+  const classes = (row: Row): number[] => Object.values(row.recovered).map((one) => one.orders);
+  expect(sum((row) => classes(row).reduce((all, count) => all + count, 0))).toBe(orders);
   const { p50, p95, max } = summary.lateness_ms;
   expect(p50).toBeGreaterThanOrEqual(0);
   expect(p95).toBeLessThanOrEqual(max);
