@@ -20,7 +20,7 @@ export interface ExpectedRecovery {
 }
 
 /** What should be told of the orders of one user. @param announced what was announced of the user */
-export function recoveriesOf(
+function recoveriesOf(
   deeds: readonly Deed[],
   announced: readonly Announcement[],
   written: readonly Written[],

@@ -1,16 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Activity } from '../abandonment/activity.ts';
 import type { Cart } from '../model/cart.ts';
-import type { RekindleEvent } from '../model/event.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ResumedFrom } from '../tiers/promote.ts';
 import type { ForeignShop } from './foreign-shop.ts';
+import { type Messages, NOTHING, type Owing, answer, byLink, isLeftOut } from './messages.ts';
 import type { Recollection } from './recollection.ts';
 import type { Shopper } from './shoppers.ts';
 import type { Act } from './story.ts';
 
 /** Something that a user really did, as the application remembers it. */
-export interface Deed {
+export interface Deed extends Owing {
   readonly did: 'touched' | 'changed the cart' | 'ordered' | 'opted out';
   /** When, as written into the session; Unix milliseconds. */
   readonly at: number;
@@ -20,22 +20,6 @@ export interface Deed {
   readonly cart: Cart;
   /** Of an order. */
   readonly orderId?: string;
-  /** The id of the announcement by whose message's link an order came. */
-  readonly ref?: string;
-  /** The id of the announcement whose message this answers. */
-  readonly answers?: string;
-}
-
-/** What a deed owes to a rescue message. */
-type Owing = Pick<Deed, 'ref' | 'answers'>;
-
-const NOTHING: Owing = {};
-
-/** The messages that the shop's people are sent; without it nobody is. */
-export interface Messages {
-  /** The announcement of the latest one to a user. */
-  readonly latestTo: (user: string) => RekindleEvent<'cart.abandoned'> | undefined;
-  readonly recordReply: (event: RekindleEvent<'cart.abandoned'>, at: number) => Promise<unknown>;
 }
 
 /** Somebody was back after the life of a session, and the shop brought the session back. */
@@ -121,7 +105,7 @@ export class Shop {
     for (const act of acts) {
       await this.#clock.sleep(Math.max(0, beginsAt + act.atMs - this.#clock.now()), signal);
       if (signal.aborted || this.#clock.now() >= untilAt) return;
-      if (this.#isLeftOut(visit, act)) return;
+      if (isLeftOut(visit.shopper, act, this.#sent)) return;
       await this.#welcome(visit, act);
       const at = this.#clock.now();
       let owing = NOTHING;
@@ -178,12 +162,6 @@ export class Shop {
     deeds.push({ did: 'touched', at, knownAt, cart: last.cart });
   }
 
-  /** Whom a message should have brought, and who was sent none, does not come. */
-  #isLeftOut({ shopper: { user, foreign } }: Visit, act: Act): boolean {
-    if (act.does !== 'orders' || !act.byLink || foreign || !this.#sent) return false;
-    return this.#sent.latestTo(user) === undefined;
-  }
-
   #note({ deeds }: Visit, act: Act, at: number, owing: Owing): void {
     if (act.does === 'says' || act.does === 'replies') this.messages += 1;
     if (act.does === 'replies') return;
@@ -220,7 +198,7 @@ export class Shop {
         said.push(
           await this.#activity.appendMessage(user, { role: 'user', content: act.text }, details),
         );
-        return act.answers ? this.#answer(user, at) : NOTHING;
+        return act.answers ? answer(user, at, this.#sent) : NOTHING;
       case 'replies':
         said.push(
           await this.#activity.appendMessage(
@@ -236,31 +214,18 @@ export class Shop {
       case 'cart':
         await this.#activity.updateCart(user, act.cart, details);
         return NOTHING;
-      case 'orders':
-        return this.#order(user, act, at);
+      case 'orders': {
+        const owing = byLink(user, act, this.#sent);
+        await this.#activity.placeOrder(user, {
+          ...{ at, orderId: act.orderId },
+          ...(owing.ref !== undefined && { recovery_ref: owing.ref }),
+        });
+        return owing;
+      }
       case 'opts out':
         await this.#activity.optOut(user, { at });
         return NOTHING;
     }
-  }
-
-  /** They answer the message that they were sent, if they were. */
-  async #answer(user: string, at: number): Promise<Owing> {
-    const announcement = this.#sent?.latestTo(user);
-    if (!announcement) return NOTHING;
-    await this.#sent?.recordReply(announcement, at);
-    return { answers: announcement.id };
-  }
-
-  /** Some come by the link in the message that they were sent: it names the announcement. */
-  async #order(
-    user: string,
-    { orderId, byLink }: Extract<Act, { does: 'orders' }>,
-    at: number,
-  ): Promise<Owing> {
-    const ref = byLink ? this.#sent?.latestTo(user)?.id : undefined;
-    await this.#activity.placeOrder(user, { at, orderId, ...(ref && { recovery_ref: ref }) });
-    return ref === undefined ? NOTHING : { ref };
   }
 }
 
