@@ -8,7 +8,7 @@ import { type Deed, RescueTruth, type Said } from './rescue-truth.ts';
 import { type Places, RescueWorld } from './rescue-world.ts';
 
 /** After the last stage, its cool-down, and whatever waits for a morning. */
-const LONG_MS = 16 * DAY_MS;
+const LONG_MS = 6 * DAY_MS;
 
 /** What histories were good for. */
 export interface RescueTally {

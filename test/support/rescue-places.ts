@@ -52,9 +52,10 @@ export function memoryPlaces(startAt: number): Places {
         }),
       ]);
     },
-    // Nothing here waits for anything but promises, and a turn of the event loop comes when none of them can go on.
-    settled: () => nextTurn(),
+    // Nothing here waits for anything but promises, and a tick comes when none of them can go on.
+    settled: () => new Promise((resolve) => process.nextTick(resolve)),
     onMoved: async () => undefined,
-    close: async () => undefined,
+    // Ticks alone would keep the event loop from everybody else.
+    close: () => nextTurn(),
   };
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/ports/clock.ts';
 
-interface Sleeper {
+export interface Sleeper {
   readonly at: number;
   readonly wake: () => void;
 }
@@ -41,6 +41,11 @@ export class StandingClock implements Clock {
     return sleeper;
   }
 
+  cancel(sleeper: Sleeper): void {
+    const place = this.#sleepers.indexOf(sleeper);
+    if (place !== -1) this.#sleepers.splice(place, 1);
+  }
+
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted || ms <= 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -49,7 +54,7 @@ export class StandingClock implements Clock {
         resolve();
       });
       const onAbort = (): void => {
-        this.#sleepers.splice(this.#sleepers.indexOf(sleeper), 1);
+        this.cancel(sleeper);
         resolve();
       };
       signal?.addEventListener('abort', onAbort, { once: true });

@@ -71,7 +71,7 @@ const wait = fc.record({
   do: fc.constant('wait'),
   ms: fc.oneof(
     fc.constantFrom(31 * MINUTE_MS, 31 * MINUTE_MS, 40 * SECOND_MS, 12 * HOUR_MS, 20 * HOUR_MS),
-    fc.constantFrom(1, 9 * HOUR_MS, 52 * HOUR_MS, 180 * HOUR_MS),
+    fc.constantFrom(1, 9 * HOUR_MS, 52 * HOUR_MS, 110 * HOUR_MS),
     fc.integer({ min: 0, max: 30 * HOUR_MS }),
   ),
   asleep: fc.constantFrom(false, false, false, false, true),
@@ -202,7 +202,7 @@ export const story: fc.Arbitrary<RescueStory> = fc.record({
           { weight: 5, arbitrary: doing.map((one): RescueStep[] => [one]) },
           { weight: 3, arbitrary: trouble },
         ),
-        { minLength: 4, maxLength: 12, size: 'max' },
+        { minLength: 3, maxLength: 9, size: 'max' },
       ),
     )
     .map(([first, parts]) => [first, ...parts.flat()]),

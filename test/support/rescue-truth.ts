@@ -150,17 +150,18 @@ export class RescueTruth {
     person.done.push({ at, deed, closes, consents, ref: said.ref, seenAt: Infinity });
   }
 
-  /** Users of whom something was recorded that nobody has looked at. */
-  unseen(): string[] {
-    return [...this.#people]
-      .filter(([, { done }]) => done.at(-1)?.seenAt === Infinity)
-      .map(([user]) => user);
+  /** Whether something was recorded until then that nobody has looked at. */
+  isUnseen(user: string, until: number): boolean {
+    return (
+      this.#people.get(user)?.done.some(({ at, seenAt }) => at <= until && seenAt === Infinity) ??
+      false
+    );
   }
 
-  seen(user: string, at: number): void {
-    const { done } = this.#person(user);
-    for (let n = done.length - 1; n >= 0 && done[n]!.seenAt === Infinity; n -= 1)
-      done[n]!.seenAt = at;
+  /** All that was recorded until then was looked at. */
+  seen(user: string, until: number, at: number): void {
+    for (const one of this.#person(user).done)
+      if (one.at <= until && one.seenAt === Infinity) one.seenAt = at;
   }
 
   /** Something was out of order from then to then. */
@@ -267,7 +268,7 @@ export class RescueTruth {
     if (forbidden !== undefined) return false;
     const { count, windowMs } = SETTINGS.frequencyCap;
     const after = Date.parse(event.time);
-    const undone = person.done.find(({ at }) => at > after)?.at ?? Infinity;
+    const undone = person.done.find(({ at }) => at >= after)?.at ?? Infinity;
     const overtaken = person.announced.find(
       (other) => Date.parse(other.event.time) > after,
     )?.toldAt;
@@ -303,7 +304,7 @@ export class RescueTruth {
     const told = person.recovered.find(({ data }) => data.episode === episode);
     const announcedAt = Date.parse(announced[0]!.time);
     if (told) this.#judgeClass(person, told, announced);
-    const after = person.done.filter(({ at }) => at > announcedAt);
+    const after = person.done.filter(({ at }) => at >= announcedAt);
     const first = after.find(({ closes }) => closes);
     if (!first) {
       if (told) this.fail('recovered without an order');
@@ -321,9 +322,9 @@ export class RescueTruth {
     // Nobody looked for so long that the session went with the order in it.
     const unheard = first.seenAt - first.at >= HOT_DEFAULTS.ttlMs;
     const erased = after.some(({ deed }) => deed === 'erase');
-    if (unheard || erased || this.#isCool(person, announced, first.at)) return;
+    if (unheard || erased || this.#isCool(person, announced, together.at(-1)!.at)) return;
     if (!told) this.fail('an order that closes an announced episode gives no cart.recovered');
-    else if (Date.parse(told.data.ordered_at) !== orders.at(-1)!.at)
+    else if (!orders.some(({ at }) => at === Date.parse(told.data.ordered_at)))
       this.fail('recovered by another order');
   }
 
@@ -349,7 +350,7 @@ export class RescueTruth {
     const orderedAt = Date.parse(data.ordered_at);
     const order = person.done.find(({ at, deed }) => at === orderedAt && deed === 'order');
     if (!order) return this.fail('recovered by what is no order');
-    const before = announced.filter((one) => Date.parse(one.time) < orderedAt);
+    const before = announced.filter((one) => Date.parse(one.time) <= orderedAt);
     // What is recorded while the order waits to be looked at may count, or come too late.
     const classes = [orderedAt, Date.parse(time)].map((asOf) =>
       classOf(person, order, before, asOf),
@@ -358,13 +359,13 @@ export class RescueTruth {
       this.fail(`an order is told as ${data.class}, and is ${classes.join(' or ')}`);
   }
 
-  /** Why what was announced does not hold any more. */
+  /** Why what was announced does not hold any more. A deed of the same instant came after it: time moves on with each. */
   #undone(person: Person, data: Announcement['data'], time: number): string | undefined {
     if (person.erasedAt >= time) return 'the user was erased';
-    if (person.done.some(({ at, deed }) => deed === 'order' && at > time))
+    if (person.done.some(({ at, deed }) => deed === 'order' && at >= time))
       return 'the user has ordered';
     if (person.activityAt > Date.parse(data.last_activity)) return 'the user is back';
-    return person.endedAt > time ? 'the session was ended' : undefined;
+    return person.endedAt >= time ? 'the session was ended' : undefined;
   }
 
   /** Why nobody may write to the user. */

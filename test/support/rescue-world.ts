@@ -17,7 +17,8 @@ import type { ReceivedEvent } from '../../src/rescue/received-event.ts';
 import { Subscriber } from '../../src/rescue/subscriber.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import type { Hot } from './hot-options.ts';
-import { Process, type StandingClock } from './rescue-process.ts';
+import { replacing } from './replacing.ts';
+import { Process, type Sleeper, type StandingClock } from './rescue-process.ts';
 import { RESCUE_SETTINGS } from './rescue-settings.ts';
 import type { Call, RescueTruth } from './rescue-truth.ts';
 
@@ -26,7 +27,7 @@ export const GROUP = 'rescue';
 const CLAIM_MS = 30 * SECOND_MS;
 
 /** More often than any history stops a process or takes a port away: only what fails for ever gets there. */
-const MAX_DELIVERIES = 40;
+const MAX_DELIVERIES = 24;
 
 /** More would be a world that goes round and round. */
 const TURNS_MAX = 20_000;
@@ -97,6 +98,8 @@ export class RescueWorld {
   /** Called when there may be something new on the bus. */
   #news: (() => void)[] = [];
   #dueAt = Infinity;
+  /** When a watcher read what is known of each user. */
+  readonly #readAt = new Map<string, number>();
 
   private constructor(places: Places, truth: RescueTruth) {
     const { hot, clock } = places;
@@ -154,14 +157,15 @@ export class RescueWorld {
   /** Everybody does what is due until `at`. */
   async runUntil(at: number): Promise<void> {
     const { clock } = this.#places;
+    await this.settle();
     for (let turns = 0; ; ) {
       if ((turns += 1) > TURNS_MAX) throw new Error(`turns for ever at ${this.now}`);
-      await this.settle();
       if (await this.#look()) continue;
       const next = Math.min(this.#dueAt, clock.nextAt);
       if (next > at) break;
       await this.jumpTo(next);
       clock.wake();
+      await this.settle();
     }
     await this.jumpTo(at);
   }
@@ -276,11 +280,12 @@ export class RescueWorld {
     return looked.users > 0;
   }
 
-  /** Nobody is due, and nobody is in another watcher's hands: all that was recorded was looked at. */
+  /** Who was read, and is neither due nor in somebody's hands, was looked at to the end. */
   async #seen(): Promise<void> {
-    for (const user of this.#truth.unseen()) {
+    for (const [user, readAt] of this.#readAt) {
+      if (!this.#truth.isUnseen(user, readAt)) continue;
       const { dueAt = Infinity, leasedUntil } = await this.hot.agenda.inspect(user);
-      if (leasedUntil === undefined && dueAt > this.now) this.#truth.seen(user, this.now);
+      if (leasedUntil === undefined && dueAt > this.now) this.#truth.seen(user, readAt, this.now);
     }
   }
 
@@ -292,7 +297,14 @@ export class RescueWorld {
     const ports = {
       clock: process.clock,
       agenda: gate(hot.agenda),
-      ledgers: gate(hot.ledgers),
+      ledgers: gate(
+        replacing(hot.ledgers, {
+          read: (users, now) => {
+            for (const user of users) this.#readAt.set(user, this.now);
+            return hot.ledgers.read(users, now);
+          },
+        }),
+      ),
       sessions: hot.sessions,
       jobs: { add: async () => undefined },
     };
@@ -418,14 +430,13 @@ export class RescueWorld {
         const take = async (): Promise<Delivery[]> => {
           const found = await own.receive(max, 0);
           // Whether or not anybody hears of them, they are held for so long.
-          if (found.length > 0) this.#tellNewsAt(this.now + CLAIM_MS);
-          return found;
+          return found.map((one) => this.#delivery(process, one, this.#tellNewsIn(CLAIM_MS)));
         };
         for (;;) {
           const news = new Promise<void>((resolve) => this.#news.push(resolve));
           const found = await process.call(() => this.#run('bus', take));
           if (signal?.aborted) return [];
-          if (found.length > 0) return found.map((one) => this.#delivery(process, one));
+          if (found.length > 0) return found;
           await news;
         }
       },
@@ -433,20 +444,29 @@ export class RescueWorld {
     };
   }
 
-  #delivery(process: Process, own: Delivery): Delivery {
-    const call = <T>(run: () => Promise<T>, heldForMs = CLAIM_MS): Promise<T> =>
-      process.call(() => {
-        this.#tellNewsAt(this.now + heldForMs);
-        return this.#run('bus', run);
+  /** @param claim tells others when it has run out */
+  #delivery(process: Process, own: Delivery, claim: Sleeper): Delivery {
+    const settle = <T>(run: () => Promise<T>): Promise<T> =>
+      process.call(() =>
+        this.#run('bus', async () => {
+          const settled = await run();
+          this.#places.clock.cancel(claim);
+          return settled;
+        }),
+      );
+    const putOff = (delayMs: number, run: () => Promise<boolean>): Promise<boolean> =>
+      settle(() => {
+        this.#tellNewsIn(delayMs);
+        return run();
       });
     return {
       event: own.event,
       attempt: own.attempt,
-      done: () => call(() => own.done()),
-      retry: (delayMs, reason) => call(() => own.retry(delayMs, reason), delayMs),
-      defer: (delayMs) => call(() => own.defer(delayMs), delayMs),
-      deadLetter: (reason) => call(() => own.deadLetter(reason)),
-      renew: () => call(() => own.renew()),
+      done: () => settle(() => own.done()),
+      retry: (delayMs, reason) => putOff(delayMs, () => own.retry(delayMs, reason)),
+      defer: (delayMs) => putOff(delayMs, () => own.defer(delayMs)),
+      deadLetter: (reason) => settle(() => own.deadLetter(reason)),
+      renew: () => putOff(CLAIM_MS, () => own.renew()),
     };
   }
 
@@ -456,8 +476,8 @@ export class RescueWorld {
     for (const tell of news) tell();
   }
 
-  #tellNewsAt(at: number): void {
-    this.#places.clock.at(at, () => this.#tellNews());
+  #tellNewsIn(ms: number): Sleeper {
+    return this.#places.clock.at(this.now + ms, () => this.#tellNews());
   }
 
   /** A call that may find its port away. */
