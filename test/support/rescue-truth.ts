@@ -73,7 +73,7 @@ export interface Call {
   /** What spoke against a message when the handler asked last; undefined: nothing. */
   blame: string | undefined;
   asked: boolean;
-  readonly mayBeRepeat: boolean;
+  written: boolean;
 }
 
 /** What is said with a deed. */
@@ -101,6 +101,8 @@ export class RescueTruth {
   readonly wire: AnyEvent[] = [];
   readonly #known = new Set<string>();
   readonly #people = new Map<string, Person>();
+  /** By its data, what was undone before it was received. */
+  readonly #late = new WeakMap<object, string>();
   readonly #calls = new Map<string, { sent: boolean }>();
   readonly #troubles: { readonly from: number; readonly to: number }[] = [];
   #failure: string | undefined;
@@ -195,12 +197,31 @@ export class RescueTruth {
     return false;
   }
 
+  /** A member has it in hand. */
+  received({ type, data, time }: AnyEvent): void {
+    if (type !== 'cart.abandoned') return;
+    const why = this.#undone(
+      this.#person(data.user),
+      data as Announcement['data'],
+      Date.parse(time),
+    );
+    if (why !== undefined) this.#late.set(data, why);
+  }
+
+  /** A message was written: that takes time, and what was asked before does not count any more. */
+  wrote(call: Call): void {
+    if (!call.written) call.asked = false;
+    call.written = true;
+  }
+
   /** A handler is called. */
-  called({ id }: Announcement, mayBeRepeat: boolean): Call {
+  called({ id, data }: Announcement, mayBeRepeat: boolean): Call {
+    const late = this.#late.get(data);
+    if (late !== undefined) this.fail(`a handler is called although ${late}`);
     if (this.#calls.get(id)?.sent === true && !mayBeRepeat)
       this.fail('a handler is called again after it sent, and not told so');
     if (!this.#calls.has(id)) this.#calls.set(id, { sent: false });
-    return { blame: undefined, asked: false, mayBeRepeat };
+    return { blame: undefined, asked: false, written: false };
   }
 
   /** The handler asks whether the announcement is still wanted. */
@@ -256,9 +277,14 @@ export class RescueTruth {
       if (!poisoned.has(data.user)) this.fail(`an event of ${data.user} went to the dead letters`);
     const buried = new Set(dead.map(({ id }) => id));
     for (const person of this.#people.values()) {
-      for (const one of person.announced)
+      for (const one of person.announced) {
+        const { sentAt: toldAt } = one;
+        const isKnown = person.touches.some(({ messageId }) => messageId === `m-${one.event.id}`);
+        if (toldAt !== undefined && !isKnown && this.#owed(person, { ...one, toldAt }))
+          this.fail('a message left and was never recorded');
         if (one.sentAt === undefined && !buried.has(one.event.id) && this.#owed(person, one))
           this.fail(`stage ${one.event.data.stage} for ${one.event.data.user} was never touched`);
+      }
       this.#judgeRecoveries(person);
     }
   }

@@ -336,12 +336,19 @@ export class RescueWorld {
     const process = new Process(clock);
     const subscriptions: Subscription[] = [];
     const calls = new Map<string, Call>();
+    const callOf = new WeakMap<object, Call>();
     const gate = <P extends object>(port: P, name: Port): P =>
       process.gated(port, (_, run) => this.#run(name, run));
     const ledgers = gate(hot.ledgers, 'hot');
     const agent = createRescueHandler({
       recall: async () => NOTHING,
-      drafter: { draft: async () => ({ text: 'Your cart waits.', language: 'en', by: 'nobody' }) },
+      drafter: {
+        draft: async ({ about }) => {
+          const call = callOf.get(about);
+          if (call) this.#truth.wrote(call);
+          return { text: 'Your cart waits.', language: 'en', by: 'nobody' };
+        },
+      },
       outbox: this.#outbox(process, calls),
       recordTouch: (event, sent) =>
         process.call(() => this.#run('notes', () => this.#note(event, sent))),
@@ -369,6 +376,7 @@ export class RescueWorld {
         handler: async (event: ReceivedEvent<'cart.abandoned'>) => {
           const call = this.#truth.called(event, event.mayBeRepeat);
           calls.set(event.id, call);
+          callOf.set(event.data, call);
           const ask = event.isStillWanted.bind(event);
           Object.defineProperty(event, 'isStillWanted', {
             value: async () => {
@@ -459,8 +467,11 @@ export class RescueWorld {
         this.#tellNewsIn(delayMs);
         return run();
       });
+    // Each delivery is told apart by its own copy.
+    const event = { ...own.event, data: { ...own.event.data } } as AnyEvent;
+    this.#truth.received(event);
     return {
-      event: own.event,
+      event,
       attempt: own.attempt,
       done: () => settle(() => own.done()),
       retry: (delayMs, reason) => putOff(delayMs, () => own.retry(delayMs, reason)),
