@@ -88,7 +88,7 @@ export function redisPlaces(
           warm: nothing,
           cold: nothing,
           jobs: { forget: async () => 0 },
-          bus: bus as never,
+          bus,
         },
         { tombstoneTtlMs: 90 * DAY_MS, queues: [], prefix: settings.prefix },
       );

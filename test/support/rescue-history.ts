@@ -55,9 +55,10 @@ class RescueHistory {
   async take(step: RescueStep): Promise<void> {
     const world = this.#world;
     const from = world.now;
-    const wasTroubled = world.troubled;
+    const troubled = [world.troubled];
     await this.#take(step);
-    if (wasTroubled || world.troubled) this.#truth.trouble(from, world.now);
+    troubled.push(world.troubled);
+    if (troubled.includes(true)) this.#truth.trouble(from, world.now);
     this.#truth.assert();
   }
 

@@ -202,7 +202,7 @@ export class RescueTruth {
     if (type !== 'cart.abandoned') return;
     const why = this.#undone(
       this.#person(data.user),
-      data as Announcement['data'],
+      data,
       Date.parse(time),
     );
     if (why !== undefined) this.#late.set(data, why);
