@@ -101,11 +101,13 @@ export class Tender {
   async #claimAgain(task: Task): Promise<void> {
     const now = this.#tools.clock.now();
     const held = task.begun ? this.#renewals.ask(task.entry) : true;
-    const answers = await Promise.all([task.delivery.renew(), held]).catch(() => undefined);
+    const answers = await Promise.allSettled([task.delivery.renew(), held]);
+    // One that says no is enough, whether or not the other answers.
+    const lost = answers.some((answer) => answer.status === 'fulfilled' && !answer.value);
     // Away: nobody knows. The inbox has the last word when the event is settled.
-    if (!answers) return;
-    if (answers.every(Boolean)) task.renewedAt = now;
-    else this.#tools.onLost(task);
+    if (!lost && answers.some(({ status }) => status === 'rejected')) return;
+    if (lost) this.#tools.onLost(task);
+    else task.renewedAt = now;
   }
 
   async #ask(task: Task, event: RekindleEvent<'cart.abandoned'>): Promise<void> {

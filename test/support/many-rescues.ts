@@ -1,11 +1,28 @@
 import fc from 'fast-check';
 import { expect, vi } from 'vitest';
+import { HOUR_MS } from '../../src/model/duration.ts';
 import { live, type RescueTally } from './rescue-history.ts';
 import { type RescueStory, story } from './rescue-steps.ts';
 import type { Places } from './rescue-world.ts';
 
-/** What broke once. */
-const EXAMPLES: readonly RescueStory[] = [];
+/** What broke once: a member sleeps until another has sent, and takes an outage of the bus for leave to send, too. */
+const ASLEEP_UNTIL_ANOTHER_SENT: RescueStory = {
+  startAt: '2026-10-24T20:20:00.001Z',
+  members: 2,
+  steps: [
+    { do: 'arrive', user: 'ann', channel: 'whatsapp', zone: 'Asia/Kolkata', consent: 'yes' },
+    { do: 'halt', who: 1, calls: 5, place: 'before' },
+    { do: 'wait', ms: 9 * HOUR_MS, asleep: false },
+    { do: 'add', user: 'dan', item: 'shirt' },
+    { do: 'resume' },
+    { do: 'fault', port: 'bus', times: 1, effective: false },
+    { do: 'repeat', nth: 0 },
+    { do: 'wait', ms: 1, asleep: false },
+    { do: 'visit', user: 'ann' },
+  ],
+};
+
+const EXAMPLES: readonly RescueStory[] = [ASLEEP_UNTIL_ANOTHER_SENT];
 
 /**
  * Lives that many random stories, prints what they were good for, and fails with the seed of the first that breaks a
