@@ -171,6 +171,8 @@ export class Activity {
       },
       cart: this.#encodeCart(order.cart ?? []),
       ordered: true,
+      // What calls a rescue agent back, and what the order is owed to, is not to wait for the next silence.
+      armNow: true,
     });
   }
 

@@ -1,11 +1,14 @@
 /** What the ledger remembers of a session for the time when it is gone. */
-import { HOUR_MS, SECOND_MS } from '../model/duration.ts';
+import { DAY_MS, SECOND_MS } from '../model/duration.ts';
 import type { Ledger } from '../model/ledger.ts';
 import { snapshotOf } from '../model/session.ts';
 import type { Look } from './decision.ts';
 
 /** A later expiry is recorded when it moved by more than this part of the time left, so that a sliding TTL is not a write a look. */
 const EXPIRY_DRIFT = 1 / 16;
+
+/** Whoever is told of the last stage in the quiet hours asks again when they are over, and is answered by what is kept. */
+const ANSWERED_WITHIN_MS = DAY_MS;
 
 export function rememberSight({ facts, draft, activityAt, now, settings }: Look): void {
   if (facts.present) {
@@ -17,7 +20,7 @@ export function rememberSight({ facts, draft, activityAt, now, settings }: Look)
     const outlived =
       draft.episode !== undefined &&
       facts.expiresAt !== undefined &&
-      facts.expiresAt < lastStageDueAt + HOUR_MS;
+      facts.expiresAt < lastStageDueAt + ANSWERED_WITHIN_MS;
     if (outlived) draft.snapshot = snapshotOf(facts.fields);
     else delete draft.snapshot;
   } else if (!draft.episode) {

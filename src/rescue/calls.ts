@@ -89,6 +89,8 @@ export class Calls {
   async #freshen(task: Task): Promise<Ending | undefined> {
     // Who was held up on the way here may have lost it without a word; so may a handler that blocked the event loop.
     await this.#tools.tender.assure(task);
+    // Bus and inbox are away: nobody can say whether another had it meanwhile.
+    if (this.#tools.tender.isStale(task)) task.mayBeRepeat = true;
     const aborted = abortedAs(task);
     if (aborted || !task.announcement) return aborted;
     try {
