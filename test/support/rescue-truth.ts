@@ -200,11 +200,7 @@ export class RescueTruth {
   /** A member has it in hand. */
   received({ type, data, time }: AnyEvent): void {
     if (type !== 'cart.abandoned') return;
-    const why = this.#undone(
-      this.#person(data.user),
-      data,
-      Date.parse(time),
-    );
+    const why = this.#undone(this.#person(data.user), data, Date.parse(time));
     if (why !== undefined) this.#late.set(data, why);
   }
 

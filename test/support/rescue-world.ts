@@ -230,8 +230,7 @@ export class RescueWorld {
   async leftOver(users: readonly string[]): Promise<{ behind: number; dead: AnyEvent[] }> {
     const readings = await this.hot.ledgers.read(users, this.now);
     for (const { user, pending, notes } of readings)
-      if (pending.length > 0 || notes.length > 0)
-        throw new Error(`${user} has something pending`);
+      if (pending.length > 0 || notes.length > 0) throw new Error(`${user} has something pending`);
     for (const user of users) {
       const { leasedUntil, dueAt = Infinity } = await this.hot.agenda.inspect(user);
       if (leasedUntil !== undefined || dueAt <= this.now)
