@@ -60,10 +60,13 @@ export function redisPlaces(
   const records = new RedisRecords(client, hot.keys, { maxCart, window, ttlMs });
   const nothing = { erase: async () => 0, count: async () => 0 } as never;
   let owedMs = 0;
-  const move = async (): Promise<void> => {
+  let moving: Promise<unknown> = Promise.resolve();
+  // Nobody goes ahead while another has begun to move it.
+  const move = (): Promise<unknown> => {
     const ms = owedMs;
     owedMs = 0;
-    if (ms > 0) await client.eval(CLOSER, 2, stream, held, GROUP, ms);
+    if (ms > 0) moving = moving.then(() => client.eval(CLOSER, 2, stream, held, GROUP, ms));
+    return moving;
   };
   return {
     clock,
@@ -109,7 +112,7 @@ export function redisPlaces(
 }
 
 /** The bus, with time moved on before each call that goes by it. */
-function afterMoving(bus: Bus, move: () => Promise<void>): Bus {
+function afterMoving(bus: Bus, move: () => Promise<unknown>): Bus {
   const after = async <T>(call: () => Promise<T>): Promise<T> => {
     await move();
     return call();

@@ -100,6 +100,8 @@ class RescueHistory {
     switch (step.do) {
       case 'wait':
         if (step.asleep) {
+          // What is under way ends before: a bus that looks each second would find later what it missed, and here nobody looks.
+          await world.settle();
           const from = world.now;
           await world.jumpTo(from + step.ms);
           this.#truth.trouble(from, world.now);
