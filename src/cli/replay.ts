@@ -39,7 +39,7 @@ export function replayCommand(): Command {
     .addHelpText('after', AGENT_HELP)
     .addHelpText(
       'after',
-      '\nExamples:\n  rekindle replay --events clicks.csv --stages 30m --out events.jsonl\n' +
+      '\nExample:\n  rekindle replay --events clicks.csv --stages 30m --out events.jsonl\n' +
         '  rekindle replay --events clicks.csv --agent --holdout 0.1',
     );
   withSettings(command);
