@@ -20,6 +20,7 @@ const COMMANDS = [
   'daemon',
   'demo',
   'replay',
+  'report',
   'backtest',
   'subscribe',
   'inspect',
