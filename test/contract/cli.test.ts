@@ -26,6 +26,8 @@ const COMMANDS = [
   'inspect',
   'reconcile',
   'demote',
+  'compact',
+  'recall',
   'erase',
   'quarantine',
   'deadletters',
