@@ -86,12 +86,12 @@ module.exports = {
     {
       name: 'adapters-do-not-know-each-other',
       comment:
-        'Each can be replaced alone: what two of them share is a port, or belongs in runtime. How one service is spoken to may be shared: src/adapters/openai.',
+        'Each can be replaced alone: what two of them share is a port, or belongs in runtime. How one service is spoken to may be shared: src/adapters/{azure,openai,redis}.',
       severity: 'error',
       from: { path: '^src/adapters/([^/]+/[^/]+?)(/|[.]ts$)' },
       to: {
         path: '^src/adapters/',
-        pathNot: ['^src/adapters/$1(/|[.]ts$)', '^src/adapters/openai/'],
+        pathNot: ['^src/adapters/$1(/|[.]ts$)', '^src/adapters/(azure|openai|redis)/'],
       },
     },
     {

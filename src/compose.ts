@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import type { LookSettings } from './abandonment/look.ts';
 import { RedisAgenda } from './adapters/hot/redis/agenda.ts';
 import { RedisClock } from './adapters/hot/redis/clock.ts';
-import { connectRedis, databaseOf } from './adapters/hot/redis/connection.ts';
+import { connectRedis, databaseOf } from './adapters/redis/connection.ts';
 import {
   type Finding,
   about,

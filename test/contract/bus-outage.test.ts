@@ -5,7 +5,7 @@ import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { observer } from '../../src/abandonment/observer.ts';
 import { RedisStreamsBus } from '../../src/adapters/bus/redis-streams/redis-streams-bus.ts';
-import { connectRedis } from '../../src/adapters/hot/redis/connection.ts';
+import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/model/duration.ts';
 import type { AnyEvent } from '../../src/model/event.ts';
 import { formatInstant } from '../../src/model/instant.ts';

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RedisStreamsBus } from '../../src/adapters/bus/redis-streams/redis-streams-bus.ts';
-import { connectRedis } from '../../src/adapters/hot/redis/connection.ts';
+import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { BullmqJobs } from '../../src/adapters/jobs/bullmq/bullmq-jobs.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { silentLog } from '../support/log.ts';

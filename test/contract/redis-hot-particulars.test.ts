@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { connectRedis } from '../../src/adapters/hot/redis/connection.ts';
+import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { Keys } from '../../src/adapters/hot/redis/keys.ts';
 import { NotificationWatch } from '../../src/adapters/hot/redis/notifications.ts';
 import { DAY_MS, HOUR_MS } from '../../src/model/duration.ts';

@@ -1,6 +1,6 @@
 /** The real connections of a look, cut or refused in the middle of each of its six calls. */
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { connectRedis } from '../../src/adapters/hot/redis/connection.ts';
+import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { RedisStreamsBus } from '../../src/adapters/bus/redis-streams/redis-streams-bus.ts';
 import { MINUTE_MS } from '../../src/model/duration.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';

@@ -9,6 +9,7 @@ import type {
   Schedule,
 } from '../../../ports/jobs.ts';
 import type { Logger } from '../../../runtime/logger.ts';
+import type { RedisCredentials } from '../../redis/connection.ts';
 import { Connections, type StoreAccess, TroubleLog, answered } from './connection.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import { QueueWorker } from './queue-worker.ts';
@@ -18,6 +19,8 @@ import { Turns } from './turns.ts';
 export interface BullmqJobsOptions {
   /** The queues' Redis; may be another than the sessions'. */
   readonly url: string;
+  /** In the place of those in the URL. */
+  readonly credentials?: RedisCredentials | undefined;
   /** First part of all keys, such as `rekindle:jobs`. */
   readonly prefix: string;
   readonly log: Logger;
@@ -197,13 +200,14 @@ export class BullmqJobs implements Jobs {
   }
 
   async #connect(): Promise<StoreAccess> {
-    const { url, prefix, log, connectTimeoutMs, commandTimeoutMs, lockMs } = this.#options;
+    const { url, credentials, prefix, log, connectTimeoutMs, commandTimeoutMs, lockMs } =
+      this.#options;
     const timeouts = {
       connectMs: connectTimeoutMs ?? DEFAULT_TIMEOUT_MS,
       commandMs: commandTimeoutMs ?? DEFAULT_TIMEOUT_MS,
     };
     const trouble = new TroubleLog(log);
-    const connections = new Connections(url, timeouts);
+    const connections = new Connections(url, timeouts, credentials);
     connections.commands.on('error', trouble.report).on('ready', trouble.over);
     connections.work.on('error', trouble.report);
     try {

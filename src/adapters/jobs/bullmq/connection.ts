@@ -1,5 +1,6 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Logger } from '../../../runtime/logger.ts';
+import { Connection, type RedisCredentials } from '../../redis/connection.ts';
 
 /** A lost connection is tried again after this at the most. */
 const RECONNECT_MAX_MS = 2_000;
@@ -35,21 +36,25 @@ export class Connections {
   readonly work: Redis;
   readonly #all: Redis[] = [];
 
-  constructor(url: string, timeouts: { readonly connectMs: number; readonly commandMs: number }) {
+  constructor(
+    url: string,
+    timeouts: { readonly connectMs: number; readonly commandMs: number },
+    credentials?: RedisCredentials,
+  ) {
+    const { connectMs: connectTimeout, commandMs } = timeouts;
     this.commands = this.#track(
-      new Redis(url, {
-        ...RECONNECTING,
-        connectTimeout: timeouts.connectMs,
-        commandTimeout: timeouts.commandMs,
-        socketTimeout: timeouts.commandMs,
-      }),
+      new Connection(
+        url,
+        { ...RECONNECTING, connectTimeout, commandTimeout: commandMs, socketTimeout: commandMs },
+        credentials,
+      ),
     );
     this.work = this.#track(
-      new Redis(url, {
-        ...RECONNECTING,
-        connectTimeout: timeouts.connectMs,
-        socketTimeout: SOCKET_TIMEOUT_MS,
-      }),
+      new Connection(
+        url,
+        { ...RECONNECTING, connectTimeout, socketTimeout: SOCKET_TIMEOUT_MS },
+        credentials,
+      ),
     );
   }
 
