@@ -27,3 +27,9 @@ export function assertColdText(text: string): void {
       `a text in the cold tier has at most ${COLD_TEXT_MAX_BYTES} bytes; this one has ${bytes}`,
     );
 }
+
+/** @throws UsageError if it cannot be an instant */
+export function assertColdInstant(what: string, at: number): void {
+  if (!Number.isSafeInteger(at))
+    throw new UsageError(`${what} is a whole number of Unix milliseconds; got ${at}`);
+}

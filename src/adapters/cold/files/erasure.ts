@@ -12,9 +12,9 @@
  */
 import { readFile, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pack, unlessDamaged, unpack } from '../../../model/cold-envelope.ts';
 import { COLD_KINDS, type ColdKind } from '../../../ports/cold.ts';
 import { moveInto, syncFolder, writeNew } from './durable.ts';
-import { pack, unlessDamaged, unpack } from './envelope.ts';
 import { ERASURES } from './format.ts';
 import { countFiles, listFiles } from './owner-files.ts';
 import { type Owner, type Place, readDraftName } from './place.ts';

@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CURRENT, assertColdName, assertColdText } from '../../../model/cold-object.ts';
+import { pack, unlessDamaged } from '../../../model/cold-envelope.ts';
+import {
+  CURRENT,
+  assertColdInstant,
+  assertColdName,
+  assertColdText,
+} from '../../../model/cold-object.ts';
 import {
   ColdUnavailableError,
   DamagedObjectError,
@@ -20,7 +26,6 @@ import {
   type PutOutcome,
 } from '../../../ports/cold.ts';
 import { makeFolder, moveInto, syncFolder, writeNew } from './durable.ts';
-import { pack, unlessDamaged } from './envelope.ts';
 import { beginErasure, finishErasure, isInForce, readErasure } from './erasure.ts';
 import { type FileName, fileNameOf, readFileName } from './file-name.ts';
 import { assertStanding, prepare } from './format.ts';
@@ -61,7 +66,8 @@ export class FilesCold implements ColdStore {
   async put(id: string, kind: ColdKind, { name, text, at }: ColdObject): Promise<PutOutcome> {
     assertColdName(name);
     assertColdText(text);
-    const fileName = made(fileNameOf(name, assertInstant('at', at)));
+    assertColdInstant('at', at);
+    const fileName = made(fileNameOf(name, at));
     return this.#write(id, kind, { text, fileName }, async (owner, place) => {
       const files = await listFiles(this.#place, kind, owner);
       const standing = files.objects.filter((file) => file.name === name);
@@ -122,10 +128,11 @@ export class FilesCold implements ColdStore {
     { expected, at }: { readonly expected: string | undefined; readonly at: number },
   ): Promise<CurrentOutcome> {
     assertColdText(text);
+    assertColdInstant('at', at);
     // One that is not a version of ours meets none.
     const number = Number(/^\d{1,15}(?=\.)/.exec(expected ?? '') ?? 0);
     const version = `${number + 1}.${randomUUID().slice(0, 8)}`;
-    const fileName = made(fileNameOf(CURRENT, assertInstant('at', at), version));
+    const fileName = made(fileNameOf(CURRENT, at, version));
     return this.#write(id, 'insights', { text, fileName }, async (owner, place) => {
       const { folder, currents } = await listFiles(this.#place, 'insights', owner);
       if (currents[0]?.version?.text !== expected) return 'conflict';
@@ -137,8 +144,8 @@ export class FilesCold implements ColdStore {
 
   async erase(id: string, erasedAt: number, forgetAt: number): Promise<number> {
     const owner = ownerOf(id);
-    assertInstant('erasedAt', erasedAt);
-    assertInstant('forgetAt', forgetAt);
+    assertColdInstant('erasedAt', erasedAt);
+    assertColdInstant('forgetAt', forgetAt);
     const { digest } = owner;
     return this.#serve(() =>
       this.#locks.hold(this.#place.lock(digest), async () => {
@@ -237,9 +244,4 @@ function made(file: string): FileName {
   const name = readFileName(file);
   if (!name) throw new Error(`${file} is no name of a file of ours`);
   return name;
-}
-
-function assertInstant(what: string, at: number): number {
-  if (Number.isSafeInteger(at)) return at;
-  throw new UsageError(`${what} is a whole number of Unix milliseconds; got ${at}`);
 }

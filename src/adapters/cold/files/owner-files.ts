@@ -1,9 +1,9 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PACKED_MAX_BYTES, damaged, unpack } from '../../../model/cold-envelope.ts';
 import { CURRENT } from '../../../model/cold-object.ts';
 import { DamagedObjectError } from '../../../model/errors.ts';
 import type { ColdKind } from '../../../ports/cold.ts';
-import { FILE_MAX_BYTES, damaged, unpack } from './envelope.ts';
 import { type FileName, readFileName } from './file-name.ts';
 import type { Owner, Place } from './place.ts';
 import { unlessAbsent } from './trouble.ts';
@@ -88,7 +88,7 @@ export async function readFirstWhole(
 async function readAll(handle: FileHandle, path: string): Promise<Buffer> {
   const status = await handle.stat();
   if (!status.isFile()) throw damaged(path, 'it is no file');
-  if (status.size > FILE_MAX_BYTES) throw damaged(path, 'it is larger than any object');
+  if (status.size > PACKED_MAX_BYTES) throw damaged(path, 'it is larger than any object');
   return handle.readFile();
 }
 

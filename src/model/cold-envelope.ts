@@ -1,13 +1,13 @@
 /**
- * How an object stands in a file. Its content is one line about it, and the text:
+ * How an object of the cold tier stands in a file or a blob. Its content is one line about it, and the text:
  *
  *   {"rekindle":1,"object":"transcripts/ann/c-1@1800000000000","bytes":17,"sha256":"…"}
  *   the text, byte for byte
  *
  * compressed with zstd when it is written; gzip and plain content are read as well, told apart by their first bytes. The
  * line is within the content, so it outlives any change of the encoding, and a person can check it:
- * `zstd -dc FILE | tail -n +2 | sha256sum`. A reader makes the line anew and compares: a file that was moved to another
- * owner or name is as little believed as one with other bytes.
+ * `zstd -dc FILE | tail -n +2 | sha256sum`. A reader makes the line anew and compares: what was moved to another owner
+ * or name is as little believed as what has other bytes.
  */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
@@ -20,8 +20,8 @@ import {
   zstdDecompress,
   zstdDecompressSync,
 } from 'node:zlib';
-import { COLD_TEXT_MAX_BYTES } from '../../../model/cold-object.ts';
-import { DamagedObjectError, errorMessage } from '../../../model/errors.ts';
+import { COLD_TEXT_MAX_BYTES } from './cold-object.ts';
+import { DamagedObjectError, errorMessage } from './errors.ts';
 
 /** The line is shorter by far. */
 const LINE_MAX_BYTES = 4_096;
@@ -30,7 +30,7 @@ const CONTENT_MAX_BYTES = COLD_TEXT_MAX_BYTES + LINE_MAX_BYTES;
 const LIMITS = { maxOutputLength: CONTENT_MAX_BYTES };
 
 /** What cannot be compressed grows a little. */
-export const FILE_MAX_BYTES = CONTENT_MAX_BYTES + CONTENT_MAX_BYTES / 64;
+export const PACKED_MAX_BYTES = CONTENT_MAX_BYTES + CONTENT_MAX_BYTES / 64;
 
 /** Others have their turn after so many bytes were hashed: a megabyte takes a few milliseconds where the CPU has no help. */
 const HASHED_AT_ONCE_BYTES = 1_024 * 1_024;
@@ -51,15 +51,15 @@ const compressElsewhere = promisify(zstdCompress);
 const decompressElsewhere = promisify(zstdDecompress);
 const ungzip = promisify(gunzip);
 
-/** @param object which one: its path in the store, without the ending */
+/** @param object which one: its path in the store, with its instant */
 export async function pack(object: string, text: string): Promise<Buffer> {
   const content = await plain(object, Buffer.from(text));
   return content.length <= SMALL_BYTES ? zstdCompressSync(content) : compressElsewhere(content);
 }
 
 /**
- * The text in the bytes of a file.
- * @throws DamagedObjectError that names the file, if it is not what was written as this object
+ * The text in the bytes of a file or a blob.
+ * @throws DamagedObjectError that names the place, if it is not what was written as this object
  */
 export async function unpack(object: string, file: string, bytes: Buffer): Promise<string> {
   const content = await decoded(file, bytes);
@@ -115,7 +115,7 @@ async function unzstd(bytes: Buffer): Promise<Buffer> {
 
 async function decoded(file: string, bytes: Buffer): Promise<Buffer> {
   if (bytes.length === 0) throw damaged(file, 'it is empty');
-  if (bytes.length > FILE_MAX_BYTES) throw damaged(file, 'it is larger than any object');
+  if (bytes.length > PACKED_MAX_BYTES) throw damaged(file, 'it is larger than any object');
   try {
     if (startsWith(bytes, ZSTD)) return await unzstd(bytes);
     if (startsWith(bytes, GZIP)) return await ungzip(bytes, LIMITS);
