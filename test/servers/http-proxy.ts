@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import {
   Agent,
+  type IncomingHttpHeaders,
   type IncomingMessage,
   type Server,
   type ServerResponse,
@@ -14,6 +15,7 @@ export interface Passing {
   readonly method: string;
   /** With the query. */
   readonly path: string;
+  readonly headers: IncomingHttpHeaders;
   /** How many came before it. */
   readonly n: number;
 }
@@ -21,7 +23,8 @@ export interface Passing {
 /**
  * What happens to a request. `pass`: nothing. `cut`: its connection ends, and it goes no further. `tear`: half of its body
  * reaches the server before both connections end. `lose`: it takes effect, and its answer is lost. `half`: half of the
- * answer's body arrives. `hang`: nobody ever answers. An answer: that is what the server says.
+ * answer's body arrives. `hang`: nobody ever answers. `bend`: a bit of its body is turned over. A status: the server answers
+ * so. A path: the server is asked that instead.
  */
 export type Verdict =
   | 'pass'
@@ -30,6 +33,8 @@ export type Verdict =
   | 'lose'
   | 'half'
   | 'hang'
+  | 'bend'
+  | { readonly path: string }
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>> };
 
 export type Judge = (passing: Passing) => Verdict | Promise<Verdict>;
@@ -78,13 +83,14 @@ export class HttpProxy implements AsyncDisposable {
     const { method = 'GET', url: path = '/' } = request;
     const body = await buffer(request);
     const n = this.requests++;
-    const verdict = await this.judge({ method, path, n });
+    const verdict = await this.judge({ method, path, headers: request.headers, n });
     if (verdict === 'hang') return;
     if (verdict === 'cut') {
       response.destroy();
       return;
     }
-    if (typeof verdict === 'object') {
+    if (verdict === 'bend') body[0]! ^= 1;
+    if (typeof verdict === 'object' && 'status' in verdict) {
       response.writeHead(verdict.status, verdict.headers).end();
       return;
     }
@@ -93,7 +99,7 @@ export class HttpProxy implements AsyncDisposable {
       port: this.#targetPort,
       agent: this.#agent,
       method,
-      path,
+      path: typeof verdict === 'object' ? verdict.path : path,
       headers: request.headers,
     });
     if (verdict === 'tear') {

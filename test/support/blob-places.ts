@@ -76,7 +76,7 @@ export class BlobPlaces implements AsyncDisposable {
 
   storeOn(container: () => ContainerClient, options: Partial<BlobColdOptions> = {}): BlobCold {
     const clock = { now: () => this.#now };
-    return new BlobCold({ container, clock, throttleDelayMs: 1, ...options });
+    return new BlobCold({ container, clock, againDelayMs: 1, ...options });
   }
 
   /** The names of all blobs. */

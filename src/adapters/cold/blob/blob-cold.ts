@@ -44,8 +44,8 @@ export interface BlobColdOptions {
   readonly clock: Pick<Clock, 'now'>;
   /** How long a request may take, all tries together. Default 60 s. */
   readonly callTimeoutMs?: number;
-  /** The wait after the first answer that says to ask less (429); it doubles. Default 500 ms. */
-  readonly throttleDelayMs?: number;
+  /** The wait after the first answer that says to ask less (429), or that broke off; it doubles. Default 500 ms. */
+  readonly againDelayMs?: number;
   /**
    * Whether objects get the index tags `kind` (transcripts, insights, current) and `day` (2027-01-15, of what they tell)
    * for rules of retention; nothing here reads them. Accounts with a hierarchical namespace have none. Default true.
@@ -54,8 +54,8 @@ export interface BlobColdOptions {
 }
 
 const CALL_TIMEOUT_MS = 60_000;
-const THROTTLE_DELAY_MS = 500;
-const THROTTLED_ATTEMPTS = 4;
+const AGAIN_DELAY_MS = 500;
+const AGAIN_ATTEMPTS = 4;
 
 /** What is to be written, and where. */
 interface Draft {
@@ -77,11 +77,11 @@ export class BlobCold implements ColdStore {
   #closed = false;
 
   constructor({ container, clock, tags = true, ...times }: BlobColdOptions) {
-    const { callTimeoutMs = CALL_TIMEOUT_MS, throttleDelayMs = THROTTLE_DELAY_MS } = times;
+    const { callTimeoutMs = CALL_TIMEOUT_MS, againDelayMs = AGAIN_DELAY_MS } = times;
     this.#clock = clock;
     this.#tags = tags;
-    const throttled = { attempts: THROTTLED_ATTEMPTS, delayMs: throttleDelayMs };
-    this.#blobs = new Blobs({ container, callTimeoutMs, throttled });
+    const again = { attempts: AGAIN_ATTEMPTS, delayMs: againDelayMs };
+    this.#blobs = new Blobs({ container, callTimeoutMs, again });
   }
 
   async put(id: string, kind: ColdKind, { name, text, at }: ColdObject): Promise<PutOutcome> {

@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { type BlobRequestConditions, type ContainerClient, RestError } from '@azure/storage-blob';
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
 import { PACKED_MAX_BYTES } from '../../../model/cold-envelope.ts';
-import { codeOf, inOurWords } from './trouble.ts';
+import { codeOf, inOurWords, isBrokenOff } from './trouble.ts';
 
 /** What is known of a blob without reading it. */
 export interface Standing {
@@ -30,7 +30,7 @@ export interface BlobsOptions {
   readonly container: () => ContainerClient;
   /** How long a call may take, all tries together; real time, for no other clock moves a network. */
   readonly callTimeoutMs: number;
-  readonly throttled: { readonly attempts: number; readonly delayMs: number };
+  readonly again: { readonly attempts: number; readonly delayMs: number };
 }
 
 /** In the metadata of each blob: which call wrote it, unlike any other. */
@@ -46,10 +46,12 @@ export class Blobs {
 
   constructor(options: BlobsOptions) {
     this.#options = options;
-    const { attempts, delayMs } = options.throttled;
-    // The client tries again by itself, but not where it was told that it asks too much.
+    const { attempts, delayMs } = options.again;
+    // The client tries again by itself, but not where it was told that it asks too much, nor where an answer broke off.
     this.#patiently = retry(
-      handleWhen((error) => error instanceof RestError && error.statusCode === 429),
+      handleWhen((error) =>
+        error instanceof RestError ? error.statusCode === 429 : isBrokenOff(error),
+      ),
       {
         maxAttempts: attempts,
         backoff: new ExponentialBackoff({ initialDelay: delayMs, maxDelay: delayMs * 8 }),
@@ -162,7 +164,7 @@ export class Blobs {
     try {
       return await this.#patiently.execute(() => work(container(), signal), signal);
     } catch (error) {
-      throw inOurWords(this.containerName, error);
+      throw inOurWords(this.containerName, error, { isLate: signal.aborted });
     }
   }
 }

@@ -31,8 +31,12 @@ export function codeOf(error: RestError): string | undefined {
  * Says in words of ours why a container cannot be used. The client's own words stay out of it, and the client's error
  * too: they hold addresses, in which a SAS may stand, and what was to be signed.
  */
-export function inOurWords(container: string, error: unknown): unknown {
-  const what = told(error);
+export function inOurWords(
+  container: string,
+  error: unknown,
+  { isLate }: { readonly isLate: boolean },
+): unknown {
+  const what = isLate ? LATE : told(error);
   return what === undefined
     ? error
     : new ColdUnavailableError(`the cold tier's container ${container}: ${what}`);
@@ -47,9 +51,13 @@ function told(error: unknown): string | undefined {
     const details = [status, codeOf(error), id && `request ${id}`].filter(Boolean).join(' ');
     return `${BY_STATUS.get(status) ?? OTHER} (${details})`;
   }
-  if (error.name === 'AbortError' || error.name === 'TimeoutError') return LATE;
+  if (isBrokenOff(error)) return `${AWAY} (its answer broke off)`;
   if (NO_TOKEN.test(error.name)) return `there is no token for it now (${error.name}); try again`;
-  // A body that ended early, and was not to be had again.
-  if (error.message.startsWith('Data corruption failure')) return `${AWAY} (torn answer)`;
   return undefined;
+}
+
+/** Whether the body of an answer ended early: the client takes it for a call that we gave up, or counts what is missing. */
+export function isBrokenOff(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.name === 'AbortError' || error.message.startsWith('Data corruption failure');
 }
