@@ -51,6 +51,11 @@ export class ReportUnavailableError extends Error {
   override readonly name = 'ReportUnavailableError';
 }
 
+/** A secret cannot be had now: its store is away, throttled, or does not let us. Try again. */
+export class SecretUnavailableError extends Error {
+  override readonly name = 'SecretUnavailableError';
+}
+
 /** An object of the cold tier is not what was written: says which, and what is wrong with it. */
 export class DamagedObjectError extends Error {
   override readonly name = 'DamagedObjectError';
