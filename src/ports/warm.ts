@@ -29,8 +29,11 @@ export type WriteOutcome =
   | { readonly outcome: 'failed'; readonly retryable: boolean; readonly reason: string }
   | { readonly outcome: 'withheld' };
 
-/** So many entries are written together at the most: what the narrowest of the stores takes. */
-export const TOGETHER_MAX = 100;
+/**
+ * So many entries are written together at the most: what the narrowest of the stores takes. Cosmos DB does 100 operations
+ * at once, and one of them guards the others against an erasure.
+ */
+export const TOGETHER_MAX = 99;
 
 export interface EntryRemoval {
   readonly memoryId: string;

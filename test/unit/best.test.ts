@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Best } from '../../src/adapters/warm/sqlite/best.ts';
+import { Best } from '../../src/runtime/best.ts';
 
 test('the best of what was offered are those that sorting would put first, the later of equals before', () => {
   const offers = fc.array(fc.integer({ min: -3, max: 3 }), { maxLength: 40 });

@@ -1,7 +1,7 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { cosine } from '../../../model/embedding.ts';
 import type { EntryFilter, Scored } from '../../../ports/warm.ts';
-import { Best } from './best.ts';
+import { Best } from '../../../runtime/best.ts';
 import type { Database, Row } from './database.ts';
 import { AT_MOST, whereEachOf } from './query.ts';
 import { ENTRY, floatsOf, storedEntry } from './row.ts';

@@ -1,0 +1,332 @@
+/**
+ * Writes of one owner. A batch is tried under what is known, and where it is refused, what stands is read, once for all of
+ * the batch, and the rest is tried again under that:
+ *
+ *   judge by erasures ─▶ batch: guard, writes ─▶ written
+ *          ▲                     │ refused
+ *          └── read what stands ◀┘
+ */
+import { randomUUID } from 'node:crypto';
+import type { OperationInput, PatchOperation } from '@azure/cosmos';
+import { WarmUnavailableError } from '../../../model/errors.ts';
+import type { Clock } from '../../../ports/clock.ts';
+import { ABSENT, type EntryWrite, type WriteOutcome } from '../../../ports/warm.ts';
+import { type EntryDocument, type PartDocument, type Texts, entryDocument } from './document.ts';
+import { type Heads, type SeenHead, changeHead, erasedUpTo, guardOf, hiddenUpTo } from './heads.ts';
+import { openParts, partNames, removeParts, spilled } from './parts.ts';
+import type { BatchOutcome, Call } from './requests.ts';
+import { type Standing, standingOf } from './standing.ts';
+import { CHANGED, passes } from './trouble.ts';
+
+/** Of a batch the service takes 100 operations, one of which is the guard. */
+const WRITES_MAX = 99;
+
+/** It takes 2 MB of a request; the rest is for what is around the documents. */
+const BATCH_BYTES = 1_800_000;
+
+/** A document that is larger keeps its texts in parts; the service takes 2 MB. */
+const WHOLE_BYTES = 1_500_000;
+
+/** One entry that is refused so often, though others are not, has failed. */
+const TRIES = 3;
+
+/** One write, on its way. */
+interface Job {
+  readonly write: EntryWrite;
+  readonly version: string;
+  document: EntryDocument;
+  bytes: number;
+  parts: readonly PartDocument[];
+  /** What stands there, `null` if nothing does; undefined: nobody has looked. */
+  standing: Standing | null | undefined;
+  failures: number;
+  outcome: WriteOutcome | undefined;
+}
+
+export interface Ground {
+  readonly call: Call;
+  readonly heads: Heads;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly partition: string;
+}
+
+/** @returns an outcome for each, in their order */
+export async function putEntries(
+  ground: Ground,
+  writes: readonly EntryWrite[],
+  together: boolean,
+): Promise<WriteOutcome[]> {
+  const jobs = writes.map((write) => jobOf(ground, write));
+  const groups = together ? [fitted(jobs)] : groupsOf(jobs);
+  try {
+    for (const group of groups) await putGroup(ground, group, together);
+  } catch (error) {
+    const away = error instanceof WarmUnavailableError;
+    if (!away || !jobs.some(({ outcome }) => outcome?.outcome === 'written')) throw error;
+    // Some stand: that must be told.
+    for (const job of jobs)
+      job.outcome ??= { outcome: 'failed', retryable: true, reason: error.message };
+  }
+  return jobs.map(({ outcome }) => outcome ?? UNTOUCHED);
+}
+
+const UNTOUCHED: WriteOutcome = { outcome: 'withheld' };
+
+function jobOf({ partition, clock }: Ground, write: EntryWrite): Job {
+  const version = randomUUID();
+  const whole = entryDocument(partition, write.entry, version, write.expiresAt, clock.now());
+  const job: Job = {
+    write,
+    version,
+    document: whole,
+    bytes: bytesOf(whole),
+    parts: [],
+    standing: undefined,
+    failures: 0,
+    outcome: undefined,
+  };
+  return job.bytes > WHOLE_BYTES ? spill(job) : job;
+}
+
+function spill(job: Job): Job {
+  const { document } = job;
+  if (document.entry.texts === undefined) return job;
+  const { head, parts } = spilled(document as EntryDocument & { entry: { texts: Texts } });
+  Object.assign(job, { document: head, parts, bytes: bytesOf(head) });
+  if (job.bytes > WHOLE_BYTES)
+    job.outcome = {
+      outcome: 'failed',
+      retryable: false,
+      reason: `what is beside its texts has ${job.bytes} bytes, and one document takes ${WHOLE_BYTES}`,
+    };
+  return job;
+}
+
+/** Of those that are written together the largest keep their texts apart, until all of them fit into one batch. */
+function fitted(jobs: readonly Job[]): readonly Job[] {
+  const largestFirst = jobs.toSorted((one, other) => other.bytes - one.bytes);
+  for (const job of largestFirst) {
+    if (sum(jobs) <= BATCH_BYTES) break;
+    spill(job);
+  }
+  const total = sum(jobs);
+  if (total > BATCH_BYTES)
+    for (const job of jobs)
+      job.outcome ??= {
+        outcome: 'failed',
+        retryable: false,
+        reason: `together they have ${total} bytes beside their texts, and one batch takes ${BATCH_BYTES}`,
+      };
+  return jobs;
+}
+
+function groupsOf(jobs: readonly Job[]): Job[][] {
+  const groups: Job[][] = [];
+  let names = new Set<string>();
+  let bytes = Infinity;
+  for (const job of jobs) {
+    const { id } = job.document;
+    const last = groups.at(-1);
+    // Who writes an entry twice in one call writes it once after the other.
+    const fits = bytes + job.bytes <= BATCH_BYTES && names.size < WRITES_MAX && !names.has(id);
+    if (last && fits) last.push(job);
+    else {
+      groups.push([job]);
+      names = new Set();
+      bytes = 0;
+    }
+    names.add(id);
+    bytes += job.bytes;
+  }
+  return groups;
+}
+
+async function putGroup(ground: Ground, jobs: readonly Job[], together: boolean): Promise<void> {
+  const leftovers = new Leftovers(ground, jobs);
+  await leftovers.writeParts();
+  for (let round = 1; ; round += 1) {
+    const head = await judgedByHead(ground, jobs);
+    const live = jobs.filter(({ outcome }) => !outcome);
+    if (live.length === 0 || (together && live.length < jobs.length)) break;
+    if (head.parts && live.some(({ standing }) => standing === undefined)) {
+      // What is replaced may leave parts behind.
+      if (await judgedByStanding(ground, live)) break;
+      continue;
+    }
+    if (live.some(({ standing }) => standing && standing.partCount > 0)) await leftovers.open();
+    const operations = [
+      guardOf(ground.partition, head),
+      ...live.map((job) => operationOf(job, head, ground.clock.now())),
+    ];
+    const outcome = await ground.call.batch(ground.partition, operations, () =>
+      tookEffect(ground, live),
+    );
+    if (outcome === 'done') {
+      ground.heads.note(ground.partition, head);
+      for (const job of live) job.outcome = { outcome: 'written', version: job.version };
+      break;
+    }
+    await refused(ground, live, outcome, round);
+  }
+  await leftovers.remove();
+}
+
+/** Refuses what is older than an erasure. Such a refusal rests on the head as it is, and not as it was seen some time. */
+async function judgedByHead(ground: Ground, jobs: readonly Job[]): Promise<SeenHead> {
+  const { call, heads, partition, clock } = ground;
+  const old = (head: SeenHead): { job: Job; erasedAt: number }[] => {
+    const erasedAt = erasedUpTo(head, clock.now()) ?? -Infinity;
+    return jobs.flatMap((job) =>
+      !job.outcome && job.write.entry.timestamp <= erasedAt ? [{ job, erasedAt }] : [],
+    );
+  };
+  const last = heads.last(partition);
+  if (old(last).length === 0) return last;
+  const head = await heads.read(call, partition);
+  for (const { job, erasedAt } of old(head)) job.outcome = { outcome: 'erased', erasedAt };
+  return head;
+}
+
+/** Learns why a batch was refused. */
+async function refused(
+  ground: Ground,
+  live: readonly Job[],
+  { index, status, retryAfterMs }: Exclude<BatchOutcome, 'done'>,
+  round: number,
+): Promise<void> {
+  const { call, heads, partition } = ground;
+  const job = live[index - 1];
+  if (CHANGED.has(status)) {
+    // Of the guard or of a write: the head comes along with what stands. Only those who race for long wait.
+    if (round > 3) await call.pause(round, 'is written to by others again and again');
+    if (!job && status === 404) heads.note(partition, undefined);
+    else await judgedByStanding(ground, job ? live : []);
+    return;
+  }
+  if (!job || passes(status)) {
+    if (!job || (job.failures += 1) < TRIES) {
+      await call.pause(job?.failures ?? round, `answered ${status}`, retryAfterMs);
+      return;
+    }
+  }
+  job.outcome = {
+    outcome: 'failed',
+    retryable: passes(status),
+    reason: `Cosmos DB answered ${status} for this one`,
+  };
+}
+
+/** Judges by what stands. @returns true if it shows that all of them are written */
+async function judgedByStanding(ground: Ground, live: readonly Job[]): Promise<boolean> {
+  const { call, heads, partition, clock } = ground;
+  const names = live.map(({ document }) => document.id);
+  const { standing } = await standingOf(call, heads, partition, names, clock.now());
+  const isOurs = (job: Job): boolean => standing.get(job.document.id)?.version === job.version;
+  if (live.some(isOurs)) {
+    // A batch is done whole: the answer to an earlier try was lost.
+    for (const job of live) job.outcome = { outcome: 'written', version: job.version };
+    return true;
+  }
+  for (const job of live) {
+    const stands = standing.get(job.document.id);
+    const { expected } = job.write;
+    const seen = stands?.there ? stands.version : undefined;
+    if (expected !== undefined && seen !== (expected === ABSENT ? undefined : expected))
+      job.outcome = { outcome: 'conflict', version: seen };
+    job.standing = stands ?? null;
+  }
+  return false;
+}
+
+async function tookEffect(ground: Ground, live: readonly Job[]): Promise<boolean> {
+  const { call, heads, partition, clock } = ground;
+  const names = live.map(({ document }) => document.id);
+  const { standing } = await standingOf(call, heads, partition, names, clock.now());
+  return live.some(({ document, version }) => standing.get(document.id)?.version === version);
+}
+
+function operationOf(job: Job, head: SeenHead, now: number): OperationInput {
+  const { document, standing } = job;
+  const { expected } = job.write;
+  const body = { ...document, embedding: document.embedding } as never;
+  if (standing === null || (standing === undefined && expected === ABSENT))
+    return { operationType: 'Create', resourceBody: body };
+  if (standing === undefined && typeof expected !== 'string')
+    return { operationType: 'Upsert', resourceBody: body };
+  const version = standing?.version ?? String(expected);
+  // What has expired, or is being erased, is not there for whoever expects it.
+  const there =
+    standing === undefined
+      ? ` AND (IS_NULL(c.entry.expiresAt) OR c.entry.expiresAt > ${now}) AND c.entry.timestamp > ${hiddenUpTo(head) ?? -(2 ** 53)}`
+      : '';
+  const { ttl, recalls, accessedAt, embedding, entry } = document;
+  const steps = { version: job.version, ttl, recalls, accessedAt, embedding, entry };
+  return {
+    operationType: 'Patch',
+    id: document.id,
+    resourceBody: {
+      condition: `FROM c WHERE c.version = ${JSON.stringify(version)}${there}`,
+      operations: Object.entries(steps).map(
+        ([name, value]): PatchOperation => ({ op: 'set', path: `/${name}`, value }),
+      ),
+    },
+  };
+}
+
+/** Parts that this put writes, or leaves behind where it replaces what has some. */
+class Leftovers {
+  readonly #ground: Ground;
+  readonly #jobs: readonly Job[];
+  #done: (() => Promise<void>) | undefined;
+
+  constructor(ground: Ground, jobs: readonly Job[]) {
+    this.#ground = ground;
+    this.#jobs = jobs;
+  }
+
+  /** Says that there may be some, before there are. */
+  async open(): Promise<void> {
+    const { call, partition, clock } = this.#ground;
+    this.#done ??= await openParts(call, partition, this.#jobs[0]?.version ?? '', clock.now());
+  }
+
+  async writeParts(): Promise<void> {
+    const { call, heads, partition, clock } = this.#ground;
+    const parts = this.#jobs.flatMap((job) => (job.outcome ? [] : job.parts));
+    if (parts.length === 0) return;
+    await changeHead(
+      call,
+      heads,
+      partition,
+      (head) => (head.parts ? head : { ...head, parts: true }),
+      clock.now(),
+    );
+    await this.open();
+    for (const part of parts) await call.upsert(part);
+  }
+
+  /** Removes those that nobody names any more. */
+  async remove(): Promise<void> {
+    if (!this.#done) return;
+    const { call, partition } = this.#ground;
+    const names = this.#jobs.flatMap(({ outcome, parts, standing, document }) => {
+      if (outcome?.outcome !== 'written') return parts.map(({ id }) => id);
+      return standing ? partNames(document.id, standing.version, standing.partCount) : [];
+    });
+    try {
+      await removeParts(call, partition, names);
+      await this.#done();
+    } catch (error) {
+      // What was written stands; the rest is swept.
+      if (!(error instanceof WarmUnavailableError)) throw error;
+    }
+  }
+}
+
+function sum(jobs: readonly Job[]): number {
+  return jobs.reduce((total, { bytes }) => total + bytes, 0);
+}
+
+function bytesOf(document: EntryDocument): number {
+  return Buffer.byteLength(JSON.stringify(document));
+}
