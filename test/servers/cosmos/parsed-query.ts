@@ -17,7 +17,10 @@ const { default: parse } = createRequire(import.meta.url)('@zeit/cosmosdb-query'
   readonly default: (query: string) => Parsed;
 };
 
-/** To understand a query takes longer than to answer it. */
+/**
+ * To understand a query takes longer than to answer it: the library's parser takes five times as long with every level of
+ * parentheses, four levels took 1.6 s.
+ */
 const KEPT = 500;
 const parsed = new Map<string, Parsed>();
 

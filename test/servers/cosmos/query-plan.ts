@@ -21,7 +21,8 @@ export const NOT_SERVABLE =
 const FORM =
   /^\s*SELECT\s+(?<list>.+?)\s+FROM\s+c\s+WHERE\s+(?<where>.+?)\s+ORDER BY\s+(?<order>.+?)\s*$/is;
 
-/** @throws where it is a query that this server has no plan for: it knows lists of properties, a filter and an order */
+/** @throws where it is a query that this server has no plan for: it knows a list of properties, conditions joined
+ * by AND, and an order */
 export function planOf(query: string): object {
   const { list, where, order } = FORM.exec(query)?.groups ?? {};
   if (list === undefined || where === undefined || order === undefined || /^TOP\b/i.test(list))
@@ -51,7 +52,7 @@ export function planOf(query: string): object {
       groupByAliases: [],
       aggregates: [],
       groupByAliasToAggregateType: {},
-      rewrittenQuery: `SELECT c._rid, [${items}] AS orderByItems, ${payload} AS payload FROM c WHERE (${where}) AND ({documentdb-formattableorderbyquery-filter}) ORDER BY ${order}`,
+      rewrittenQuery: `SELECT c._rid, [${items}] AS orderByItems, ${payload} AS payload FROM c WHERE ${where} AND {documentdb-formattableorderbyquery-filter} ORDER BY ${order}`,
       hasSelectValue: false,
       hasNonStreamingOrderBy: false,
     },

@@ -75,10 +75,11 @@ function agedQuery(
   if (passed.length > 0) there.add('NOT ARRAY_CONTAINS(?, c.owner)', passed);
   if (after)
     there.add(
-      '(c.entry.timestamp > ? OR (c.entry.timestamp = ? AND (c.owner > ? OR (c.owner = ? AND c.entry.key > ?))))',
+      'c.entry.timestamp >= ? AND (c.entry.timestamp > ? OR c.owner >= ?) AND (c.entry.timestamp > ? OR c.owner > ? OR c.entry.key > ?)',
       after.timestamp,
       after.timestamp,
       after.owner,
+      after.timestamp,
       after.owner,
       after.key,
     );
@@ -114,7 +115,7 @@ async function oldestOfOne(ground: Ground, memoryType: string): Promise<Place | 
     const rows = await call.query<{ readonly rank: number } & Place>(
       there.spec(
         (conditions) =>
-          `SELECT ${HEAD_FIELDS}, c.owner, c.entry.timestamp, c.entry.key FROM c WHERE c.rank = ${RANK.head} OR (${conditions}) ORDER BY c.rank ASC, c.entry.timestamp ASC, c.entry.key ASC`,
+          `SELECT ${HEAD_FIELDS}, c.owner, c.entry.timestamp, c.entry.key FROM c WHERE c.rank = ${RANK.head} OR ${conditions} ORDER BY c.rank ASC, c.entry.timestamp ASC, c.entry.key ASC`,
       ),
       { partition, pageSize: 2, limit: 2 },
     );

@@ -29,6 +29,9 @@ export const HEAD_ID = '!head';
 
 export const RANK = { head: 0, entry: 1, part: 2 } as const;
 
+/** Later than every instant: so that one comparison tells what has not expired. */
+export const NEVER = Number.MAX_SAFE_INTEGER;
+
 /** What is said anew when an entry is replaced: one object, for a patch takes ten steps at the most. */
 export interface EntryFields {
   /** The name again: for the order of what is equal otherwise. */
@@ -40,7 +43,8 @@ export interface EntryFields {
   readonly step: number | null;
   readonly type: string | null;
   readonly createdAt: number;
-  readonly expiresAt: number | null;
+  /** `NEVER`: it does not. */
+  readonly expiresAt: number;
   readonly attributes: Attributes;
   /** Those of the content that are searched for, and how many words it has in all. */
   readonly words: readonly string[];
@@ -166,7 +170,7 @@ export function entryDocument(
       step: entry.stepNumber ?? null,
       type: entry.memoryType ?? null,
       createdAt: metadata.creationTime,
-      expiresAt: expiresAt ?? null,
+      expiresAt: expiresAt ?? NEVER,
       attributes: entry.attributes,
       words: indexedWords(content),
       length: countWords(content),

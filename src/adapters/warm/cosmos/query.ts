@@ -6,7 +6,10 @@ import { RANK } from './document.ts';
 
 type Value = string | number | boolean | readonly string[] | readonly number[];
 
-/** Conditions that must all hold, with the values of their parameters. */
+/**
+ * Conditions that must all hold, with the values of their parameters. Joined by AND, which binds closer than OR: what is
+ * put around them needs no parentheses.
+ */
 export class Conditions {
   readonly #texts: string[] = [];
   readonly #parameters: SqlParameter[] = [];
@@ -54,9 +57,7 @@ export const ORDERS: Readonly<
 
 /** Entries that are there: not expired, and later than an erasure that is under way. */
 export function thereOf(now: number, hiddenUpTo: number | undefined): Conditions {
-  const there = new Conditions()
-    .add(`c.rank = ${RANK.entry}`)
-    .add('(IS_NULL(c.entry.expiresAt) OR c.entry.expiresAt > ?)', now);
+  const there = new Conditions().add(`c.rank = ${RANK.entry}`).add('c.entry.expiresAt > ?', now);
   return hiddenUpTo === undefined ? there : there.add('c.entry.timestamp > ?', hiddenUpTo);
 }
 

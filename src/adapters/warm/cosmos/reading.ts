@@ -63,7 +63,7 @@ export async function findEntries(
       const [at, key] = from as [number, string];
       const past = direction === 'ASC' ? '>' : '<';
       there.add(
-        `(c.entry.${column} ${past} ? OR (c.entry.${column} = ? AND c.entry.key ${past} ?))`,
+        `c.entry.${column} ${past}= ? AND (c.entry.${column} ${past} ? OR c.entry.key ${past} ?)`,
         at,
         at,
         key,
@@ -71,7 +71,7 @@ export async function findEntries(
     }
     return there.spec(
       (conditions) =>
-        `SELECT * FROM c WHERE c.rank = ${RANK.head} OR (${conditions}) ORDER BY c.rank ASC, c.entry.${column} ${direction}, c.entry.key ${direction}`,
+        `SELECT * FROM c WHERE c.rank = ${RANK.head} OR ${conditions} ORDER BY c.rank ASC, c.entry.${column} ${direction}, c.entry.key ${direction}`,
     );
   });
   const own = documents.slice(0, limit);
@@ -106,7 +106,7 @@ function named(
 ): Promise<readonly EntryDocument[]> {
   return readThere(ground, names.length, names.length, (there) =>
     addFilter(there.addIn('c.id', names), filter).spec(
-      (conditions) => `SELECT * FROM c WHERE c.rank = ${RANK.head} OR (${conditions})`,
+      (conditions) => `SELECT * FROM c WHERE c.rank = ${RANK.head} OR ${conditions}`,
     ),
   );
 }

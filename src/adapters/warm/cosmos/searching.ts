@@ -62,7 +62,8 @@ async function candidatesOf(
     filter ?? {},
   );
   const holds = words.map((word) => `ARRAY_CONTAINS(c.entry.words, ${there.value(word)})`);
-  there.add(`(${holds.join(` ${operator} `)})`);
+  const joined = holds.join(` ${operator} `);
+  there.add(operator === 'AND' ? joined : `(${joined})`);
   const columns = holds.map((hold, index) => `${hold} AS w${index}`).join(', ');
   return call.query<Candidate>(
     there.spec(

@@ -10,8 +10,6 @@ export interface Standing {
   readonly id: string;
   readonly etag: string;
   readonly version: string;
-  readonly timestamp: number;
-  readonly expiresAt: number | null;
   readonly partCount: number;
   /** Somebody sees it: neither expired nor being erased. */
   readonly there: boolean;
@@ -44,8 +42,8 @@ export async function standingOf(
     for (const row of rows) {
       if (row.rank !== RANK.entry) continue;
       const { id, etag, version, timestamp, expiresAt, partCount = 0 } = row;
-      const there = (expiresAt ?? Infinity) > now && timestamp > hidden;
-      standing.set(id, { id, etag, version, timestamp, expiresAt, partCount, there });
+      const there = expiresAt > now && timestamp > hidden;
+      standing.set(id, { id, etag, version, partCount, there });
     }
   }
   return { head, standing };
@@ -59,7 +57,7 @@ type Row =
       readonly etag: string;
       readonly version: string;
       readonly timestamp: number;
-      readonly expiresAt: number | null;
+      readonly expiresAt: number;
       readonly partCount?: number;
     };
 

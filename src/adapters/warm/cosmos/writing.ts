@@ -257,7 +257,7 @@ function operationOf(job: Job, head: SeenHead, now: number): OperationInput {
   // What has expired, or is being erased, is not there for whoever expects it.
   const there =
     standing === undefined
-      ? ` AND (IS_NULL(c.entry.expiresAt) OR c.entry.expiresAt > ${now}) AND c.entry.timestamp > ${hiddenUpTo(head) ?? -(2 ** 53)}`
+      ? ` AND c.entry.expiresAt > ${now} AND c.entry.timestamp > ${hiddenUpTo(head) ?? -(2 ** 53)}`
       : '';
   const { ttl, recalls, accessedAt, embedding, entry } = document;
   const steps = { version: job.version, ttl, recalls, accessedAt, embedding, entry };
