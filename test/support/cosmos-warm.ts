@@ -40,7 +40,10 @@ export class CosmosPlace implements AsyncDisposable {
     options: Omit<CosmosWarmOptions, 'container'>,
     dimensions?: number,
   ): Promise<CosmosWarm> {
-    const container = await this.container(dimensions);
+    return this.warmIn(await this.container(dimensions), options);
+  }
+
+  warmIn(container: Container, options: Omit<CosmosWarmOptions, 'container'>): CosmosWarm {
     return new CosmosWarm({ ...options, container: () => container });
   }
 

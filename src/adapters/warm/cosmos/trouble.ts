@@ -1,12 +1,15 @@
 /** What went wrong, from what the client throws: what passes by itself, and whether a write may have been done. */
 import { UnsuitableStoreError, WarmUnavailableError, errorMessage } from '../../../model/errors.ts';
 
-/** No answer came, for whatever reason. In a form that the client takes for none of those that it repeats by itself. */
+/**
+ * No answer came, for whatever reason. In a form that the client takes for none of those that it repeats by itself; and
+ * without the client's error, which holds the request with what it was signed by.
+ */
 export class UnansweredError extends Error {
   override readonly name = 'UnansweredError';
 
   constructor(cause: unknown) {
-    super('no answer from Cosmos DB', { cause });
+    super(unansweredFor(cause));
   }
 }
 
@@ -64,7 +67,7 @@ export function passes(status: number): boolean {
 /** @throws what will not pass, as the port says it */
 export function passingOf(thrown: unknown): Passing {
   const error = innermost(thrown);
-  if (error instanceof UnansweredError) return unanswered(error.cause);
+  if (error instanceof UnansweredError) return unanswered(error.message);
   const { code, substatus, retryAfterInMs } = (error ?? {}) as {
     readonly code?: unknown;
     readonly substatus?: unknown;
@@ -72,7 +75,7 @@ export function passingOf(thrown: unknown): Passing {
   };
   if (typeof code !== 'number') {
     if (!isOfTheWire(error)) throw thrown;
-    return unanswered(error);
+    return unanswered(unansweredFor(error));
   }
   if (passes(code)) {
     const what = code === STATUS.throttled ? 'has too much to do (429)' : `answered ${code}`;
@@ -87,10 +90,14 @@ export function passingOf(thrown: unknown): Passing {
   throw thrown;
 }
 
-function unanswered(error: unknown): Passing {
-  const code = (error as { readonly code?: unknown } | undefined)?.code;
-  const what = `cannot be reached${typeof code === 'string' ? ` (${code})` : ''}`;
+function unanswered(what: string): Passing {
   return { what, retryAfterMs: undefined, unheard: true };
+}
+
+function unansweredFor(error: unknown): string {
+  const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown };
+  if (name === 'AbortError' || code === 'TimeoutError') return 'did not answer in time';
+  return `cannot be reached${typeof code === 'string' ? ` (${code})` : ''}`;
 }
 
 /** The status that an error of the client carries; undefined: none. */
@@ -109,10 +116,7 @@ export function chargeOfError(thrown: unknown): number {
 
 /** Of a batch the client wraps what it was told. */
 function innermost(thrown: unknown): unknown {
-  return thrown instanceof Error &&
-    !(thrown instanceof UnansweredError) &&
-    thrown.cause !== undefined &&
-    !('code' in thrown)
+  return thrown instanceof Error && thrown.cause !== undefined && !('code' in thrown)
     ? thrown.cause
     : thrown;
 }
