@@ -7,6 +7,7 @@ import { DAY_MS } from '../../src/model/duration.ts';
 import type { Message } from '../../src/model/message.ts';
 import type { SessionRef } from '../../src/model/session-names.ts';
 import type { SessionRecords } from '../../src/ports/records.ts';
+import type { Clock } from '../../src/ports/clock.ts';
 import type { ColdStore } from '../../src/ports/cold.ts';
 import type { Summarizer } from '../../src/ports/summarizer.ts';
 import type { WarmStore } from '../../src/ports/warm.ts';
@@ -25,6 +26,15 @@ import { HOT_DEFAULTS } from './hot-options.ts';
 export const HOT_TTL_MS = DAY_MS;
 export const WARM_AGE_MS = 7 * DAY_MS;
 
+export interface TierWorldOptions {
+  readonly window?: number;
+  /** Of the warm tier in SQLite; default: none, it is in memory. */
+  readonly file?: string;
+  readonly template?: string;
+  /** Another warm tier. */
+  readonly warm?: (clock: Clock) => WarmStore;
+}
+
 /** The hot tier on a real Redis, warm in a file or in memory, and whoever moves sessions between them. */
 export class TierWorld extends LookWorld implements AsyncDisposable {
   readonly client: Redis;
@@ -37,13 +47,18 @@ export class TierWorld extends LookWorld implements AsyncDisposable {
 
   constructor(
     redis: Pick<TestRedis, 'client' | 'prefix'>,
-    { window = 3, file = ':memory:', template = HOT_DEFAULTS.template } = {},
+    {
+      window = 3,
+      file = ':memory:',
+      template = HOT_DEFAULTS.template,
+      warm = (clock) => new SqliteWarm(file, clock),
+    }: TierWorldOptions = {},
   ) {
     const client = redis.client();
     const hot = redisHot({ client: () => client }, { prefix: redis.prefix, window, template });
     super(hot, { hotTtlMs: HOT_TTL_MS });
     this.client = client;
-    this.warm = new SqliteWarm(file, this.clock);
+    this.warm = warm(this.clock);
     this.cold = new MemoryCold(this.clock);
     this.records = new RedisRecords(client, hot.keys, { ...HOT_DEFAULTS, window });
     this.demoter = this.newDemoter();
