@@ -16,6 +16,7 @@ import { memory } from './rows/memory.ts';
 import { million } from './rows/million.ts';
 import { recordActivity, recordActivityRaw } from './rows/record-activity.ts';
 import { recall } from './rows/recall.ts';
+import { start } from './rows/start.ts';
 import { subscriber, subscriberBare } from './rows/subscriber.ts';
 import { tiers } from './rows/tiers.ts';
 import { warm } from './rows/warm.ts';
@@ -33,7 +34,7 @@ const FIGURES: readonly Figure[] = [
 ];
 
 function seriesOf({ dialogsum = DIALOGSUM }: Pick<Options, 'dialogsum'>): readonly Series[] {
-  return [tiers, compactionOf(dialogsum), warm, hotRecall, recall, million];
+  return [tiers, compactionOf(dialogsum), warm, hotRecall, recall, start, million];
 }
 
 const SESSIONS = 100_000;

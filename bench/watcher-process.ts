@@ -8,7 +8,7 @@ import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../workers/watcher.ts', import.meta.url));
+const WORKERS = fileURLToPath(new URL('../workers/', import.meta.url));
 
 const MANIFEST = new URL('../package.json', import.meta.url);
 
@@ -22,6 +22,8 @@ const GUARD = `(read _ <&3 || kill -9 $$) >/dev/null 2>&1 & exec "$0" "$@" 3<&-`
 export type LogLine = Readonly<Record<string, unknown>>;
 
 export interface WatcherOptions {
+  /** Default: the watcher alone. */
+  readonly worker?: 'watcher' | 'daemon';
   /** By their environment names. */
   readonly settings: Readonly<Record<string, string>>;
   /** Flags for Node, beside those it is shipped with. */
@@ -30,7 +32,7 @@ export interface WatcherOptions {
   readonly onTrouble?: (line: LogLine) => void;
 }
 
-/** workers/watcher.ts in a process of its own, with its metrics. */
+/** workers/watcher.ts, or another worker, in a process of its own, with its metrics. */
 export class WatcherProcess {
   readonly #child: ChildProcess;
   readonly #closed: Promise<unknown[]>;
@@ -54,7 +56,8 @@ export class WatcherProcess {
   /** Settles when it runs. */
   static async start(options: WatcherOptions): Promise<WatcherProcess> {
     const address = `127.0.0.1:${await freePort()}`;
-    const args = [process.execPath, ...shippedFlags(), ...(options.flags ?? []), MAIN];
+    const main = `${WORKERS}${options.worker ?? 'watcher'}.ts`;
+    const args = [process.execPath, ...shippedFlags(), ...(options.flags ?? []), main];
     const child = spawn('/bin/sh', ['-c', GUARD, ...args], {
       env: {
         PATH: process.env['PATH'],

@@ -3,14 +3,24 @@ import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { ChatOptions } from './adapters/openai/chat.ts';
 import type { Config } from './config.ts';
+import type { Diagnosis } from './model/diagnosis.ts';
 import { UsageError, errorMessage } from './model/errors.ts';
 import type { Clock } from './ports/clock.ts';
 import type { ColdStore } from './ports/cold.ts';
 import type { Summarizer } from './ports/summarizer.ts';
 
-/** Where the cold tier of the settings lies. */
+/** Where the cold tier of the settings lies, if it is a folder. */
 export function coldFolder(config: Pick<Config, 'dataDir'>): string {
   return join(config.dataDir, 'cold');
+}
+
+/** Where the cold tier of the settings lies, in words. */
+export function coldPlace(config: Config): string {
+  const { cold, blobContainer, blobAccountUrl } = config;
+  if (cold === 'files') return coldFolder(config);
+  const { origin = 'the account of BLOB_CONNECTION_STRING' } =
+    URL.parse(blobAccountUrl ?? '') ?? {};
+  return `${blobContainer} at ${origin}`;
 }
 
 /**
@@ -18,6 +28,8 @@ export function coldFolder(config: Pick<Config, 'dataDir'>): string {
  * @throws UnsuitableStoreError when what stands there is another program's, or of a newer version
  */
 export async function openCold(config: Config, clock: Pick<Clock, 'now'>): Promise<ColdStore> {
+  if (config.cold === 'blob')
+    return (await import('./compose-azure.ts')).openBlobCold(config, clock);
   const { FilesCold } = await import('./adapters/cold/files/files-cold.ts');
   return FilesCold.open(coldFolder(config), clock);
 }
@@ -27,6 +39,7 @@ export async function openStandingCold(
   config: Config,
   clock: Pick<Clock, 'now'>,
 ): Promise<ColdStore | undefined> {
+  if (config.cold !== 'files') return openCold(config, clock);
   const stands = await access(coldFolder(config)).then(
     () => true,
     () => false,
@@ -35,18 +48,16 @@ export async function openStandingCold(
 }
 
 /** Says whether a compactor could use the cold tier of these settings. */
-export async function examineCold(
-  config: Config,
-  clock: Pick<Clock, 'now'>,
-): Promise<{ readonly level: 'ok' | 'refuse'; readonly what: string }> {
+export async function examineCold(config: Config, clock: Pick<Clock, 'now'>): Promise<Diagnosis[]> {
+  if (config.cold === 'blob') return (await import('./compose-azure.ts')).examineBlob(config);
   const folder = resolve(coldFolder(config));
   try {
     const cold = await openStandingCold(config, clock);
-    if (!cold) return { level: 'ok', what: `cold tier: ${folder} is not there yet` };
+    if (!cold) return [{ level: 'ok', what: `cold tier: ${folder} is not there yet` }];
     await cold.count('rekindle').finally(() => cold.close());
-    return { level: 'ok', what: `cold tier: ${folder} can be used` };
+    return [{ level: 'ok', what: `cold tier: ${folder} can be used` }];
   } catch (error) {
-    return { level: 'refuse', what: `cold tier: ${errorMessage(error)}` };
+    return [{ level: 'refuse', what: `cold tier: ${errorMessage(error)}` }];
   }
 }
 

@@ -3,15 +3,8 @@ import type { Observe } from './abandonment/observe.ts';
 import { type WatcherPorts, createWatcher } from './abandonment/watcher.ts';
 import { openCold, openSummarizer } from './compose-cold.ts';
 import { openReport } from './compose-report.ts';
-import {
-  type Hot,
-  lookSettings,
-  openBus,
-  openHot,
-  openJobs,
-  openWarm,
-  refuseUnsuitable,
-} from './compose.ts';
+import { openWarm } from './compose-warm.ts';
+import { type Hot, lookSettings, openBus, openHot, openJobs, refuseUnsuitable } from './compose.ts';
 import type { Config } from './config.ts';
 import { SECOND_MS } from './model/duration.ts';
 import type { Jobs } from './ports/jobs.ts';
@@ -64,7 +57,7 @@ export async function composeDaemon(
   const working: Service[] = [];
 
   if (workers.includes('demoter') || workers.includes('compactor')) {
-    const warmStore = await openWarm(config, clock);
+    const warmStore = await openWarm(config, clock, telemetry);
     opened.defer(() => warmStore.close());
     const records = instrument(hot.records, 'records', telemetry);
     const warm = instrument(warmStore, 'warm', telemetry);

@@ -1,7 +1,8 @@
 /** Works a queue off, and stops: for a command, beside daemons or without any. */
 import { DEMOTION } from './abandonment/demotion.ts';
 import { openCold, openSummarizer } from './compose-cold.ts';
-import { type Hot, openHot, openJobs, openWarm, refuseUnsuitable } from './compose.ts';
+import { openWarm } from './compose-warm.ts';
+import { type Hot, openHot, openJobs, refuseUnsuitable } from './compose.ts';
 import type { Config } from './config.ts';
 import { SECOND_MS } from './model/duration.ts';
 import type { Jobs } from './ports/jobs.ts';

@@ -6,7 +6,8 @@ import { DEMOTION } from './abandonment/demotion.ts';
 import { reconcile } from './abandonment/reconcile.ts';
 import { type ReplayAgentTiers, composeReplayAgent } from './compose-replay-agent.ts';
 import { openReport } from './compose-report.ts';
-import { lookSettings, openBus, openHot, openVirtualJobs, openWarm } from './compose.ts';
+import { openWarmFile } from './compose-warm.ts';
+import { lookSettings, openBus, openHot, openVirtualJobs } from './compose.ts';
 import type { Config } from './config.ts';
 import { DAY_MS } from './model/duration.ts';
 import type { AnyEvent } from './model/event.ts';
@@ -67,7 +68,7 @@ export async function composeReplay(
   const fail = (user: string, error: unknown): never => {
     throw new Error(`the session of ${user} could not be judged`, { cause: error });
   };
-  const warm = await openWarm(config, clock, IN_MEMORY);
+  const warm = await openWarmFile(IN_MEMORY, clock);
   opening.defer(() => warm.close());
   const tiers = { ...hot, warm, jobs };
   const demoter = new Demoter(tiers, config);

@@ -1,8 +1,8 @@
 /** Opens the report's file, and says whether it can be used. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Hot } from './compose.ts';
 import type { Config } from './config.ts';
+import type { Diagnosis } from './model/diagnosis.ts';
 import { errorMessage } from './model/errors.ts';
 import type { RescueLog } from './ports/rescue-log.ts';
 
@@ -33,10 +33,8 @@ export async function openStandingReport(
   return new SqliteRescueLog(file, { readOnly: true });
 }
 
-type Finding = Awaited<ReturnType<Hot['interrogate']>>[number];
-
 /** Says whether a reporter could use the report's file; nothing of one that is not there yet. */
-export async function examineReport(config: Pick<Config, 'dataDir'>): Promise<Finding[]> {
+export async function examineReport(config: Pick<Config, 'dataDir'>): Promise<Diagnosis[]> {
   try {
     const report = await openStandingReport(config);
     await report?.close();

@@ -1,7 +1,8 @@
 /** Puts together what is done to the tiers of one user at a time: resume and erase. */
 import { DEMOTION } from './abandonment/demotion.ts';
 import { openCold } from './compose-cold.ts';
-import { type Hot, openBus, openJobs, openWarm } from './compose.ts';
+import { openWarm } from './compose-warm.ts';
+import { type Hot, openBus, openJobs } from './compose.ts';
 import type { Config } from './config.ts';
 import type { SessionRef } from './model/session-names.ts';
 import type { ColdStore } from './ports/cold.ts';

@@ -1,12 +1,10 @@
 /** Puts ports and adapters together as the settings say. The only file that imports adapters, and only those it needs. */
-import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import type { LookSettings } from './abandonment/look.ts';
 import { RedisAgenda } from './adapters/hot/redis/agenda.ts';
 import { RedisClock } from './adapters/hot/redis/clock.ts';
-import { connectRedis, databaseOf } from './adapters/redis/connection.ts';
+import { databaseOf } from './adapters/redis/connection.ts';
 import {
-  type Finding,
   about,
   interrogate,
   interrogateBus,
@@ -18,9 +16,11 @@ import { RedisLeaseStore } from './adapters/hot/redis/lease-store.ts';
 import { RedisLedgerStore } from './adapters/hot/redis/ledger-store.ts';
 import { RedisRecords } from './adapters/hot/redis/records.ts';
 import { RedisSessions } from './adapters/hot/redis/sessions.ts';
+import { redisConnector, redisCredentials } from './compose-redis.ts';
 import type { Config } from './config.ts';
 import { maskUrl } from './config/redis-url.ts';
 import { SECOND_MS } from './model/duration.ts';
+import type { Diagnosis } from './model/diagnosis.ts';
 import { UnsuitableStoreError, errorMessage } from './model/errors.ts';
 import type { Agenda } from './ports/agenda.ts';
 import type { Bus } from './ports/bus.ts';
@@ -30,7 +30,6 @@ import type { Jobs } from './ports/jobs.ts';
 import type { LedgerStore } from './ports/ledger.ts';
 import type { SessionRecords } from './ports/records.ts';
 import type { Sessions } from './ports/sessions.ts';
-import type { WarmStore } from './ports/warm.ts';
 import type { TimedJobs } from './replay/replay.ts';
 import type { LeaseStore } from './runtime/lease.ts';
 import { type Logger, silentLogger } from './runtime/logger.ts';
@@ -55,7 +54,7 @@ export interface Hot {
   /** Brings the clock into step with the store's. */
   measureClock(): Promise<void>;
   /** Asks the store whether it suits; with `probe`, also whether notifications arrive. */
-  interrogate(probe?: boolean): Promise<Finding[]>;
+  interrogate(probe?: boolean): Promise<Diagnosis[]>;
   close(): Promise<void>;
 }
 
@@ -70,7 +69,7 @@ export async function openHot(
   config: Config,
   { log = silentLogger, clock }: HotOptions = {},
 ): Promise<Hot> {
-  const connect = (): Redis => connectRedis(config.redisUrl, config, log);
+  const connect = await redisConnector(config, 'redisUrl', log);
   const redis = connect();
   const keys = new Keys(config.sessionKey, config.prefix);
   const storeClock = new RedisClock(redis);
@@ -87,7 +86,7 @@ export async function openHot(
     demoteLeadMs: config.demoteLeadMs,
     manage: config.foreign === 'manage',
     database: databaseOf(redis),
-    connect,
+    connect: () => connect(),
   });
   return {
     clock: clock ?? storeClock,
@@ -124,10 +123,10 @@ export async function openHot(
   };
 }
 
-async function askQueues(config: Config, log: Logger): Promise<Finding[]> {
+async function askQueues(config: Config, log: Logger): Promise<Diagnosis[]> {
   const { redisUrl, queueRedisUrl: url } = config;
   if (url === redisUrl) return [];
-  const redis = connectRedis(url, config, log.child({ redis: 'queues' }));
+  const redis = (await redisConnector(config, 'queueRedisUrl', log.child({ redis: 'queues' })))();
   try {
     return await answered(redis, url, 'REKINDLE_QUEUE_REDIS_URL', interrogateQueues(redis));
   } finally {
@@ -136,10 +135,10 @@ async function askQueues(config: Config, log: Logger): Promise<Finding[]> {
 }
 
 /** A bus that is away holds up no start: detection goes on, and events wait in the ledgers. */
-async function askBus(config: Config, log: Logger): Promise<Finding[]> {
-  const { redisUrl, busRedisUrl: url } = config;
-  if (url === redisUrl) return [];
-  const redis = connectRedis(url, config, log.child({ redis: 'bus' }));
+async function askBus(config: Config, log: Logger): Promise<Diagnosis[]> {
+  const { redisUrl, busRedisUrl: url, bus } = config;
+  if (url === redisUrl || bus !== 'redis-streams') return [];
+  const redis = (await redisConnector(config, 'busRedisUrl', log.child({ redis: 'bus' })))();
   try {
     return await answered(redis, url, 'REKINDLE_BUS_REDIS_URL', interrogateBus(redis));
   } catch (error) {
@@ -173,7 +172,7 @@ async function answered<T>(
   }
 }
 
-async function probeNotifications(sessions: Sessions): Promise<Finding> {
+async function probeNotifications(sessions: Sessions): Promise<Diagnosis> {
   const over = new AbortController();
   const listening = Promise.withResolvers<undefined>();
   const watching = sessions.watch(
@@ -198,33 +197,16 @@ async function probeNotifications(sessions: Sessions): Promise<Finding> {
 
 /** Opens the event bus; its connections are made when they are first needed. */
 export async function openBus(config: Config, log: Logger = silentLogger): Promise<Bus> {
+  if (config.bus === 'service-bus')
+    return (await import('./compose-azure.ts')).openServiceBus(config, log);
   const { RedisStreamsBus } = await import('./adapters/bus/redis-streams/redis-streams-bus.ts');
   return new RedisStreamsBus({
-    connect: (settings) =>
-      connectRedis(config.busRedisUrl, config, log.child({ redis: 'bus' }), settings),
+    connect: await redisConnector(config, 'busRedisUrl', log.child({ redis: 'bus' })),
     prefix: config.prefix,
     cap: config.busCapEvents,
     answerWithinMs: config.redisCommandTimeoutMs,
     log,
   });
-}
-
-/** Where the warm tier of the settings lies. */
-export function warmFile(config: Pick<Config, 'dataDir'>): string {
-  return join(config.dataDir, 'warm.sqlite');
-}
-
-/**
- * Opens the warm tier.
- * @throws UnsuitableStoreError when what stands there is damaged, another program's, or of a newer version
- */
-export async function openWarm(
-  config: Config,
-  clock: Clock,
-  file = warmFile(config),
-): Promise<WarmStore> {
-  const { ThreadedWarm } = await import('./adapters/warm/sqlite/threaded-warm.ts');
-  return ThreadedWarm.open(file, clock);
 }
 
 /**
@@ -235,6 +217,7 @@ export async function openJobs(config: Config, log: Logger, owner = 'library'): 
   const { BullmqJobs } = await import('./adapters/jobs/bullmq/bullmq-jobs.ts');
   return new BullmqJobs({
     url: config.queueRedisUrl,
+    credentials: await redisCredentials(config, 'queueRedisUrl', log),
     prefix: `${config.prefix}:jobs`,
     owner,
     connectTimeoutMs: config.redisConnectTimeoutMs,
@@ -247,6 +230,12 @@ export async function openJobs(config: Config, log: Logger, owner = 'library'): 
 export async function openVirtualJobs(clock: Pick<Clock, 'now'>): Promise<Jobs & TimedJobs> {
   const { VirtualJobs } = await import('./adapters/jobs/virtual/virtual-jobs.ts');
   return new VirtualJobs(clock);
+}
+
+/** Says whether the bus of the settings suits, where it is not in Redis. */
+export async function examineBus(config: Config): Promise<Diagnosis[]> {
+  if (config.bus !== 'service-bus') return [];
+  return (await import('./compose-azure.ts')).examineServiceBus(config);
 }
 
 /** The settings of policy and events. */

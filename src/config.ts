@@ -20,7 +20,8 @@ type ConnectionPart =
   | 'redisUsername'
   | 'redisPassword'
   | 'redisSsl'
-  | 'redisCluster';
+  | 'redisCluster'
+  | 'cosmosEndpoint';
 
 /** The settings in force. Durations are milliseconds where the name says so; frozen to the last leaf. */
 export type Config = Readonly<
@@ -32,13 +33,26 @@ export type Config = Readonly<
   readonly queueRedisUrl: string;
   /** The same as `redisUrl` unless set apart. Credentials included. */
   readonly busRedisUrl: string;
+  /** Whoever shows these credentials to Redis, where its URL holds no password and REDIS_AUTH=entra. */
+  readonly redisUsername: string | undefined;
+  /** Where secrets come from a vault: the settings with those that hold now, renewed while anybody listens. */
+  readonly renewed?: RenewedConfig | undefined;
 };
+
+/** Settings whose secrets are replaced while we run. */
+export interface RenewedConfig {
+  current(): Config;
+  /** @returns what ends it */
+  onChange(listener: () => void): () => void;
+}
 
 export interface ConfigOptions {
   /** A file of NAME=value lines; absent is fine. Default: none. */
   readonly envFile?: string;
   /** Flags of the same names: `--cooldown 7d`, or `cooldown: '7d'`. */
   readonly flags?: Readonly<Record<string, unknown>>;
+  /** What the vault holds, by the names that the settings give with `keyvault:NAME`. */
+  readonly secrets?: ReadonlyMap<string, string>;
 }
 
 /**
@@ -46,7 +60,11 @@ export interface ConfigOptions {
  * @throws UsageError naming every mistake: unknown names, texts that cannot be read, settings that contradict
  */
 export function loadConfig(env: Sources['env'] = process.env, options: ConfigOptions = {}): Config {
-  return read(env, options).config;
+  const { config, references } = read(env, options);
+  const unknown = references.find((name) => !options.secrets?.has(name));
+  if (unknown !== undefined)
+    throw new UsageError(`the settings take ${unknown} from a vault, which was not asked for it`);
+  return config;
 }
 
 /** What is in force and where it comes from, one row a setting; credentials are masked. */
@@ -63,14 +81,15 @@ export function describeConfig(
     if (name === 'REDIS_URL') {
       return {
         name,
-        value: maskUrl(config.redisUrl),
+        value: REFERENCE.test(config.redisUrl) ? config.redisUrl : maskUrl(config.redisUrl),
         source: connectionBy?.source ?? 'default',
       };
     }
     const text = given?.text.trim() ?? one.default;
+    const value = text === undefined || REFERENCE.test(text) ? text : shown(one, text);
     return {
       name,
-      value: text === undefined ? '' : shown(one, text),
+      value: value ?? '',
       source: given?.source ?? 'default',
     };
   });
@@ -102,20 +121,52 @@ export interface SettingRow {
   readonly accepts: string;
 }
 
+/** What settings take from a vault. */
+export interface VaultReferences {
+  /** Names of secrets, each once. */
+  readonly names: readonly string[];
+  readonly vaultUrl: string | undefined;
+  readonly everyMs: number;
+}
+
+/** Which secrets the settings take from a vault, and which vault that is. @throws as `loadConfig` does */
+export function vaultReferences(
+  env: Sources['env'] = process.env,
+  options: ConfigOptions = {},
+): VaultReferences {
+  const { config, references } = read(env, options);
+  const { keyVaultUrl: vaultUrl, secretsEveryMs: everyMs } = config;
+  return { names: [...new Set(references)], vaultUrl, everyMs };
+}
+
+/** As Key Vault names secrets. */
+const REFERENCE = /^keyvault:([\dA-Za-z-]{1,127})$/;
+
 function read(
   env: Sources['env'],
-  { envFile, flags = {} }: ConfigOptions,
-): { readonly config: Config; readonly texts: ReadonlyMap<string, GivenText> } {
+  { envFile, flags = {}, secrets }: ConfigOptions,
+): {
+  readonly config: Config;
+  readonly texts: ReadonlyMap<string, GivenText>;
+  readonly references: readonly string[];
+} {
   const names = Object.values(SETTINGS).map(({ name }) => name);
   const { texts, mistakes } = gatherTexts(names, { env, envFile, flags });
-  const entries = Object.entries(SETTINGS).map(([key, one]) => [
-    key,
-    readOne(one, texts.get(one.name), mistakes),
-  ]);
+  const references: string[] = [];
+  const entries = Object.entries(SETTINGS).map(([key, one]: [string, Setting<unknown>]) => {
+    const given = texts.get(one.name);
+    const name = one.secret === 'no' ? undefined : REFERENCE.exec(given?.text.trim() ?? '')?.[1];
+    if (!given || name === undefined) return [key, readOne(one, given, mistakes)];
+    references.push(name);
+    const text = secrets?.get(name);
+    // Whoever only describes the settings does not ask the vault.
+    if (text === undefined) return [key, given.text.trim()];
+    return [key, readOne(one, { ...given, text }, mistakes)];
+  });
   if (mistakes.length === 0)
     mistakes.push(...contradictions(Object.fromEntries(entries) as Values));
   if (mistakes.length > 0) throw new UsageError(mistakes.join('\n'));
-  return { config: freeze(assemble(Object.fromEntries(entries) as Values)), texts };
+  return { config: freeze(assemble(Object.fromEntries(entries) as Values)), texts, references };
 }
 
 function readOne(one: Setting<unknown>, given: GivenText | undefined, mistakes: string[]): unknown {
@@ -155,7 +206,32 @@ function contradictions(values: Values): string[] {
       `REKINDLE_SESSION_KEY must not begin with REKINDLE_PREFIX and a colon ("${values.prefix}:"): below it are only keys of ours`,
     );
   }
+  found.push(...lacking(values));
   return found;
+}
+
+/** What is needed by where events, conversations and insights go, and is not said. */
+function lacking(values: Values): string[] {
+  const needs = [
+    [
+      values.bus === 'service-bus',
+      'REKINDLE_BUS=service-bus needs SERVICEBUS_CONNECTION_STRING or SERVICEBUS_NAMESPACE',
+      [values.serviceBusConnectionString, values.serviceBusNamespace],
+    ],
+    [
+      values.warm === 'cosmos',
+      'REKINDLE_WARM=cosmos needs COSMOS_ACCOUNT_URI',
+      [values.cosmosAccountUri, values.cosmosEndpoint],
+    ],
+    [
+      values.cold === 'blob',
+      'REKINDLE_COLD=blob needs BLOB_ACCOUNT_URL or BLOB_CONNECTION_STRING',
+      [values.blobAccountUrl, values.blobConnectionString],
+    ],
+  ] as const;
+  return needs.flatMap(([asked, words, any]) =>
+    asked && any.every((one) => one === undefined) ? [words] : [],
+  );
 }
 
 function assemble(values: Values): Config {
@@ -169,7 +245,7 @@ function assemble(values: Values): Config {
     redisSsl,
     ...rest
   } = values;
-  const { redisCluster: _refused, queueRedisUrl, busRedisUrl, ...settings } = rest;
+  const { redisCluster: _refused, queueRedisUrl, busRedisUrl, cosmosEndpoint, ...settings } = rest;
   const redis = composeRedisUrl(
     {
       url,
@@ -184,6 +260,8 @@ function assemble(values: Values): Config {
   );
   return {
     ...settings,
+    cosmosAccountUri: settings.cosmosAccountUri ?? cosmosEndpoint,
+    redisUsername,
     redisUrl: redis,
     queueRedisUrl: queueRedisUrl ?? redis,
     busRedisUrl: busRedisUrl ?? redis,

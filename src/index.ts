@@ -7,7 +7,8 @@ import { Activity } from './abandonment/activity.ts';
 import { recallPorts } from './compose-recall.ts';
 import { type Tiers, openTiers } from './compose-tiers.ts';
 import { type Hot, openBus, openHot } from './compose.ts';
-import { type Config, loadConfig } from './config.ts';
+import { openConfig } from './compose-config.ts';
+import type { Config } from './config.ts';
 import type { SessionRef } from './model/session-names.ts';
 import { type Context, contextOf } from './recall/build-context.ts';
 import { type RecallPorts, recall } from './recall/recall.ts';
@@ -263,7 +264,7 @@ export class Rekindle extends Activity {
  * @throws UsageError naming every setting that cannot be read
  */
 export async function openRekindle({ env = process.env }: RekindleOptions = {}): Promise<Rekindle> {
-  const config = loadConfig(env);
+  const config = await openConfig(env);
   // The tokenizer takes 60 MB: only an application that writes messages pays for it.
   const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
   return new Rekindle(await openHot(config), config, (text) => countTokens(text));

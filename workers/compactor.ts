@@ -1,6 +1,6 @@
 /** Takes aged conversations from warm to cold, and keeps what was learned of them. */
+import { openOwnConfig } from '../src/compose-config.ts';
 import { runDaemon } from '../src/compose-daemon.ts';
-import { loadConfig } from '../src/config.ts';
 import { runMain } from '../src/runtime/main.ts';
 
-await runMain(() => runDaemon(loadConfig(process.env, { envFile: '.env' }), ['compactor']));
+await runMain(async () => runDaemon(await openOwnConfig(), ['compactor']));

@@ -1,6 +1,6 @@
 /** Everything in one process, as `rekindle daemon` runs it. */
-import { loadConfig } from '../src/config.ts';
+import { openOwnConfig } from '../src/compose-config.ts';
 import { runDaemon } from '../src/compose-daemon.ts';
 import { runMain } from '../src/runtime/main.ts';
 
-await runMain(() => runDaemon(loadConfig(process.env, { envFile: '.env' })));
+await runMain(async () => runDaemon(await openOwnConfig()));

@@ -1,6 +1,6 @@
 /** Takes sessions from hot to warm as they near their end. */
+import { openOwnConfig } from '../src/compose-config.ts';
 import { runDaemon } from '../src/compose-daemon.ts';
-import { loadConfig } from '../src/config.ts';
 import { runMain } from '../src/runtime/main.ts';
 
-await runMain(() => runDaemon(loadConfig(process.env, { envFile: '.env' }), ['demoter']));
+await runMain(async () => runDaemon(await openOwnConfig(), ['demoter']));

@@ -2,7 +2,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { coldFolder, openCold, openSummarizer } from '../../src/compose-cold.ts';
-import { openHot, openWarm } from '../../src/compose.ts';
+import { openWarm } from '../../src/compose-warm.ts';
+import { openHot } from '../../src/compose.ts';
 import type { Config } from '../../src/config.ts';
 import type { ColdKind } from '../../src/ports/cold.ts';
 import { type CompactPorts, type Compaction, Compactor } from '../../src/tiers/compact.ts';

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openWarm } from '../../src/compose.ts';
+import { openWarmFile } from '../../src/compose-warm.ts';
 import { SeededRandom } from '../../src/demo/random.ts';
 import { MINUTE_MS } from '../../src/model/duration.ts';
 import type { Insight } from '../../src/model/insight.ts';
@@ -46,7 +46,7 @@ async function measure({ config, sessions }: Bench): Promise<ReadonlyMap<string,
   opened.defer(() => hot.close());
   const file = join(folder, 'warm.sqlite');
   const own = await loadEarlier(file, sessions, hot.clock.now());
-  const warm = await openWarm(config, hot.clock, file);
+  const warm = await openWarmFile(file, hot.clock);
   opened.defer(() => warm.close());
   const times = await timeAll({ ...hotPorts(hot), warm, cold: insights(hot.clock.now()) });
   const late = times.filter((ms) => ms > USUAL_DEADLINE_MS).length;

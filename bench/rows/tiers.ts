@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SqliteWarm } from '../../src/adapters/warm/sqlite/sqlite-warm.ts';
-import { openWarm } from '../../src/compose.ts';
+import { openWarmFile } from '../../src/compose-warm.ts';
 import { DAY_MS } from '../../src/model/duration.ts';
 import type { Entry } from '../../src/model/entry.ts';
 import type { WarmStore } from '../../src/ports/warm.ts';
@@ -63,7 +63,7 @@ async function measure(bench: Bench): Promise<ReadonlyMap<string, Sample>> {
     await pipeline.drain();
     assertDone(queued.length, users.length, 'demotions were queued');
 
-    const warm = await openWarm(bench.config, clock, join(folder, 'ours.sqlite'));
+    const warm = await openWarmFile(join(folder, 'ours.sqlite'), clock);
     const written = new Map<string, Entry>();
     const ports = { ...hot, clock, warm: remembering(warm, written) };
     const demoter = new Demoter(ports, bench.config);

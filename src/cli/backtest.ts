@@ -62,7 +62,7 @@ export function backtestCommand(): Command {
         onProgress: (judged, events) => progress.show('judging', judged, events),
         // Ids are those that `replay` and the daemon would give, and those hold the prefix of the keys.
         ...(out && {
-          prefix: configOf(command).prefix,
+          prefix: (await configOf(command)).prefix,
           onAnnouncement: (announcement: Announcement) => announcements.add(announcement),
         }),
       });

@@ -22,7 +22,7 @@ export function compactCommand(): Command {
       stop.abort();
     });
     const { users, conversations, messages, failed, dead } = await compactOnce(
-      configOf(command),
+      await configOf(command),
       stop.signal,
       (done, of) => live?.(`compact  ${String(done)} of ${String(of)} users`),
     );

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
+import { ENV_FILE } from '../compose-config.ts';
 import { describeConfig, settingsTable } from '../config.ts';
-import { ENV_FILE, columns, printJson, printLines, settingFlags, withSettings } from './context.ts';
+import { columns, printJson, printLines, settingFlags, withSettings } from './context.ts';
 
 /** `rekindle config` */
 export function configCommand(): Command {

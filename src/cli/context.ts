@@ -1,9 +1,7 @@
 import type { Command } from 'commander';
 import { printable, printableLines } from '../runtime/printable.ts';
-import { type Config, loadConfig, settingsTable } from '../config.ts';
-
-/** Where settings may stand beside the environment. */
-export const ENV_FILE = '.env';
+import { openOwnConfig } from '../compose-config.ts';
+import { type Config, settingsTable } from '../config.ts';
 
 /** Lets a command take every setting as a flag; `rekindle config --help` lists them. */
 export function withSettings(command: Command): Command {
@@ -22,9 +20,9 @@ export function settingFlags(command: Command): Record<string, unknown> {
   return Object.fromEntries(Object.entries(command.opts()).filter(([name]) => names.has(name)));
 }
 
-/** The settings in force for a command. */
-export function configOf(command: Command): Config {
-  return loadConfig(process.env, { envFile: ENV_FILE, flags: settingFlags(command) });
+/** The settings in force for a command, with the secrets that they take from a vault. */
+export function configOf(command: Command): Promise<Config> {
+  return openOwnConfig(settingFlags(command));
 }
 
 export function printJson(value: unknown): void {

@@ -12,6 +12,6 @@ export function daemonCommand(): Command {
     .addHelpText('after', '\nExample:\n  REDIS_URL=redis://cache:6379 rekindle daemon');
   withSettings(command);
   return command.action(async () => {
-    process.exitCode = await runDaemon(configOf(command));
+    process.exitCode = await runDaemon(await configOf(command));
   });
 }

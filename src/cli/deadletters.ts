@@ -197,7 +197,7 @@ async function withPlaces(
   command: Command,
   work: (places: Places) => Promise<void>,
 ): Promise<void> {
-  const config = configOf(command);
+  const config = await configOf(command);
   await using opened = new AsyncDisposableStack();
   const bus = await openBus(config);
   opened.defer(() => bus.close());

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
+import { setUp } from '../compose-setup.ts';
+import { loadConfig } from '../config.ts';
 import { runDemo } from '../demo/demo.ts';
 import { Display } from '../demo/display.ts';
 import { summaryLines } from '../demo/summary-lines.ts';
@@ -25,6 +27,7 @@ interface Options {
   readonly users: number;
   readonly seed: number;
   readonly json?: boolean;
+  readonly azure?: boolean;
 }
 
 /** `rekindle demo` */
@@ -36,6 +39,7 @@ export function demoCommand(): Command {
     .option('--seconds <n>', 'how long people chat and shop', atLeast(LEAST_SECONDS), 20)
     .option('--users <n>', 'how many people come', positiveInteger, 300)
     .option('--seed <n>', 'the same seed gives the same people', positiveInteger, 1)
+    .option('--azure', 'over the adapters for Azure, on servers of its own that speak its protocols')
     .option('--json', 'print the closing summary as JSON, and nothing else')
     .addHelpText(
       'after',
@@ -73,9 +77,10 @@ function jsonOf(summary: DemoSummary): unknown {
 }
 
 async function demo(options: Options, signal: AbortSignal): Promise<DemoSummary> {
-  const { json, ...crowd } = options;
+  const { json, azure, ...crowd } = options;
   const display = process.stdout.isTTY && !json ? new Display(process.stdout) : undefined;
   let server: PrivateRedis | undefined;
+  await using closing = new AsyncDisposableStack();
   try {
     const given = Boolean(process.env['REDIS_URL']);
     display?.say(given ? 'starting the daemon …' : 'starting Redis and the daemon …');
@@ -83,10 +88,12 @@ async function demo(options: Options, signal: AbortSignal): Promise<DemoSummary>
     if (!given) {
       server = await startPrivateRedis({ config: { 'notify-keyspace-events': 'Kghl$' }, signal });
     }
+    const stores = server ? { REDIS_URL: server.url } : redisSettings();
+    if (azure) Object.assign(stores, await azureSettings(stores, closing, signal));
     return await runDemo({
       ...crowd,
       redis: given ? 'given' : 'private',
-      redisEnv: server ? { REDIS_URL: server.url } : redisSettings(),
+      stores,
       keys: `rekindle-demo-${randomBytes(4).toString('hex')}`,
       entry: fileURLToPath(new URL(`main${extname(import.meta.filename)}`, import.meta.url)),
       display,
@@ -99,6 +106,18 @@ async function demo(options: Options, signal: AbortSignal): Promise<DemoSummary>
     display?.close();
     await server?.stop();
   }
+}
+
+/** Servers for Azure, set up as `rekindle setup --apply` does; the settings that lead there. */
+async function azureSettings(
+  redis: Readonly<Record<string, string | undefined>>,
+  closing: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<Readonly<Record<string, string>>> {
+  const { startAzureServers } = await import('../demo/azure-servers.ts');
+  const { env } = closing.use(await startAzureServers(signal));
+  await setUp(loadConfig({ ...redis, ...env }), { apply: true });
+  return env;
 }
 
 /** What went wrong first, not what failed of the teardown after it. */

@@ -27,7 +27,7 @@ export function demoteCommand(): Command {
       stop.abort();
     });
     const { copied, sunk, nothing, messages, failed, dead } = await drainDemotions(
-      configOf(command),
+      await configOf(command),
       stop.signal,
       replay === true,
     );

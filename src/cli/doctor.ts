@@ -1,14 +1,14 @@
 import { Command } from 'commander';
 import { examineCold } from '../compose-cold.ts';
 import { examineWarm } from '../compose-warm.ts';
-import { type Hot, openBus, openHot } from '../compose.ts';
+import { examineBus, openBus, openHot } from '../compose.ts';
 import { examineReport } from '../compose-report.ts';
+import type { Diagnosis } from '../model/diagnosis.ts';
 import { BusUnavailableError } from '../model/errors.ts';
 import type { Bus } from '../ports/bus.ts';
 import { REPORT_GROUP } from '../rescue/report/reporter.ts';
-import { columns, configOf, printJson, printLines, withSettings } from './context.ts';
-
-type Finding = Awaited<ReturnType<Hot['interrogate']>>[number];
+import { configOf, withSettings } from './context.ts';
+import { printDiagnoses } from './diagnoses.ts';
 
 /** `rekindle doctor` */
 export function doctorCommand(): Command {
@@ -19,28 +19,19 @@ export function doctorCommand(): Command {
     .addHelpText('after', '\nExample:\n  rekindle doctor');
   withSettings(command);
   return command.action(async ({ json }: { json?: boolean }) => {
-    const config = configOf(command);
+    const config = await configOf(command);
     const hot = await openHot(config);
     const bus = await openBus(config);
     try {
       const findings = await hot.interrogate(true);
       findings.push(
         ...(await examineWarm(config, hot.clock)),
-        await examineCold(config, hot.clock),
+        ...(await examineCold(config, hot.clock)),
         ...(await examineReport(config)),
+        ...(await examineBus(config)),
         await readers(bus),
       );
-      if (json) printJson({ findings });
-      else
-        printLines(
-          columns(
-            findings.map(({ level, what, change }) => [
-              level,
-              change ? `${what}; to change it: ${change}` : what,
-            ]),
-          ),
-        );
-      if (findings.some(({ level }) => level === 'refuse')) process.exitCode = 1;
+      printDiagnoses(findings, json === true);
     } finally {
       await bus.close();
       await hot.close();
@@ -48,7 +39,7 @@ export function doctorCommand(): Command {
   });
 }
 
-async function readers(bus: Bus): Promise<Finding> {
+async function readers(bus: Bus): Promise<Diagnosis> {
   try {
     const groups = await bus.groups();
     // The report's own acts on nothing.

@@ -23,7 +23,7 @@ export function eraseCommand(): Command {
   return command.action(async (user: string, { json }: { json?: boolean }) => {
     const impossible = userIdProblem(user);
     if (impossible) throw new UsageError(impossible.detail);
-    const config = configOf(command);
+    const config = await configOf(command);
     await using opened = new AsyncDisposableStack();
     const hot = await openHot(config);
     opened.defer(() => hot.close());

@@ -1,4 +1,4 @@
-import { coldFolder, openStandingCold } from '../compose-cold.ts';
+import { coldPlace, openStandingCold } from '../compose-cold.ts';
 import type { Config } from '../config.ts';
 import { errorMessage } from '../model/errors.ts';
 import type { InsightKind } from '../model/insight.ts';
@@ -9,9 +9,9 @@ import { instantOf } from './inspect-warm.ts';
 
 /** What the cold tier holds of a user, or why nobody can tell. */
 export type ColdView =
-  | { readonly folder: string; readonly problem: string }
+  | { readonly place: string; readonly problem: string }
   | {
-      readonly folder: string;
+      readonly place: string;
       readonly transcripts: number;
       readonly records: number;
       /** What holds now, the best supported first. */
@@ -34,15 +34,15 @@ export async function lookIntoCold(
   clock: Clock,
   text: boolean,
 ): Promise<ColdView> {
-  const folder = coldFolder(config);
+  const place = coldPlace(config);
   try {
     const cold = await openStandingCold(config, clock);
     if (!cold)
-      return { folder, problem: 'there is no such folder: nothing was compacted from here' };
+      return { place, problem: 'there is no such folder: nothing was compacted from here' };
     try {
       const insights = await insightsOf(cold, user);
       return {
-        folder,
+        place,
         transcripts: await countOf(cold, user, 'transcripts'),
         records: await countOf(cold, user, 'insights'),
         insights: insights.map((one) => ({
@@ -57,7 +57,7 @@ export async function lookIntoCold(
       await cold.close();
     }
   } catch (error) {
-    return { folder, problem: errorMessage(error) };
+    return { place, problem: errorMessage(error) };
   }
 }
 

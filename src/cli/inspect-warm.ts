@@ -16,9 +16,9 @@ export interface MessageView {
 
 /** What the warm tier holds of a user, or why nobody can tell. */
 export type WarmView =
-  | { readonly file: string; readonly problem: string }
+  | { readonly place: string; readonly problem: string }
   | {
-      readonly file: string;
+      readonly place: string;
       readonly entries: number;
       readonly segments: number;
       readonly messages: readonly MessageView[];
@@ -43,7 +43,7 @@ const PAGE = 100;
 /** Reads all that the warm tier holds of a user, or of one of several sessions. */
 export async function lookIntoWarm(
   name: SessionName,
-  file: string,
+  place: string,
   warm: WarmStore,
   text: boolean,
 ): Promise<WarmView> {
@@ -57,7 +57,7 @@ export async function lookIntoWarm(
     messages.push(...segment.messages.map((one) => messageOf(one, text, segment)));
   }
   const entries = await warm.count(name.user);
-  return { file, entries, segments, messages, sessions, latest: sessions[0]?.latest ?? null };
+  return { place, entries, segments, messages, sessions, latest: sessions[0]?.latest ?? null };
 }
 
 /** Shows a message. */

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { DEMOTION } from '../abandonment/demotion.ts';
-import { openStandingWarm } from '../compose-warm.ts';
-import { type Hot, openHot, openJobs, warmFile } from '../compose.ts';
+import { openStandingWarm, warmPlace } from '../compose-warm.ts';
+import { type Hot, openHot, openJobs } from '../compose.ts';
 import type { Config } from '../config.ts';
 import { errorMessage } from '../model/errors.ts';
 import { isoInstant } from '../model/instant.ts';
@@ -40,7 +40,7 @@ export function inspectCommand(): Command {
     .addHelpText('after', '\nExample:\n  rekindle inspect 4711 --json');
   withSettings(command);
   return command.action(async (user: string, { session, json, text = false }: Options) => {
-    const config = configOf(command);
+    const config = await configOf(command);
     await using opened = new AsyncDisposableStack();
     const hot = await openHot(config);
     opened.defer(() => hot.close());
@@ -159,13 +159,13 @@ async function warmOf(
   { clock }: Hot,
   text: boolean,
 ): Promise<WarmView> {
-  const file = warmFile(config);
+  const place = warmPlace(config);
   try {
     const warm = await openStandingWarm(config, clock);
-    if (!warm) return { file, problem: 'there is no such file: nothing was demoted from here' };
-    return await lookIntoWarm(name, file, warm, text).finally(() => warm.close());
+    if (!warm) return { place, problem: 'there is no such file: nothing was demoted from here' };
+    return await lookIntoWarm(name, place, warm, text).finally(() => warm.close());
   } catch (error) {
-    return { file, problem: errorMessage(error) };
+    return { place, problem: errorMessage(error) };
   }
 }
 

@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   quarantine: async () => (await import('./quarantine.ts')).quarantineCommand(),
   deadletters: async () => (await import('./deadletters.ts')).deadlettersCommand(),
   report: async () => (await import('./report.ts')).reportCommand(),
+  setup: async () => (await import('./setup.ts')).setupCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
   config: async () => (await import('./config.ts')).configCommand(),
 };

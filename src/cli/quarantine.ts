@@ -15,7 +15,7 @@ export function quarantineCommand(): Command {
     .addHelpText('after', '\nExample:\n  rekindle quarantine --limit 20');
   withSettings(command);
   return command.action(async ({ limit, json }: { limit: number; json?: boolean }) => {
-    const hot = await openHot(configOf(command));
+    const hot = await openHot(await configOf(command));
     try {
       const { total, entries } = await hot.ledgers.quarantined(limit);
       const rows = entries.map((entry) => ({ ...entry, at: isoInstant(entry.at) }));

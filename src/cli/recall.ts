@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { recallPorts } from '../compose-recall.ts';
-import { coldFolder, openStandingCold } from '../compose-cold.ts';
-import { openStandingWarm } from '../compose-warm.ts';
-import { openHot, warmFile } from '../compose.ts';
+import { coldPlace, openStandingCold } from '../compose-cold.ts';
+import { openStandingWarm, warmPlace } from '../compose-warm.ts';
+import { openHot } from '../compose.ts';
 import { SECOND_MS } from '../model/duration.ts';
 import { UsageError } from '../model/errors.ts';
 import { userIdProblem } from '../model/user-id.ts';
@@ -40,7 +40,7 @@ export function recallCommand(): Command {
     const { query, topic, session, budget: budgetTokens, json } = flags;
     const impossible = userIdProblem(user);
     if (impossible) throw new UsageError(impossible.detail);
-    const config = configOf(command);
+    const config = await configOf(command);
     await using opened = new AsyncDisposableStack();
     const hot = await openHot(config);
     opened.defer(() => hot.close());
@@ -53,8 +53,8 @@ export function recallCommand(): Command {
     opened.defer(async () => (await cold.catch(() => undefined))?.close());
     const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
     const beside = {
-      openWarm: async () => (await warm) ?? absent(warmFile(config)),
-      openCold: async () => (await cold) ?? absent(coldFolder(config)),
+      openWarm: async () => (await warm) ?? absent(warmPlace(config)),
+      openCold: async () => (await cold) ?? absent(coldPlace(config)),
     };
     const ports = recallPorts(hot, beside, countTokens);
     const recalled = await recall(

@@ -16,7 +16,7 @@ export function reconcileCommand(): Command {
   withSettings(command);
   return command.action(async ({ once, json }: { once?: boolean; json?: boolean }) => {
     if (!once) throw new UsageError('say --once: a running daemon reconciles regularly by itself');
-    const config = configOf(command);
+    const config = await configOf(command);
     const hot = await openHot(config);
     const stop = new AbortController();
     process.once('SIGINT', () => {

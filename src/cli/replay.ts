@@ -49,7 +49,7 @@ export function replayCommand(): Command {
       onProgress: (read, total) =>
         live?.(`replay  reading ${String(Math.floor((100 * read) / total))} %`),
     });
-    const config = configOf(command);
+    const config = await configOf(command);
     const sink = out === undefined ? undefined : createWriteStream(out);
     if (sink)
       await once(sink, 'open').catch((error: unknown) => Promise.reject(unwritable(out, error)));
@@ -63,6 +63,9 @@ export function replayCommand(): Command {
         redisUrl: server.url,
         queueRedisUrl: server.url,
         busRedisUrl: server.url,
+        // Nothing of it leaves this process and its Redis.
+        ...{ redisAuth: 'password', bus: 'redis-streams', warm: 'sqlite', cold: 'files' },
+        renewed: undefined,
       },
       { agent: agent === true },
     );

@@ -26,7 +26,7 @@ export function reportCommand(): Command {
     .addHelpText('after', '\nExample:\n  rekindle report --since 30d');
   withSettings(command);
   return command.action(async ({ since, json }: { since: string; json?: boolean }) => {
-    const config = configOf(command);
+    const config = await configOf(command);
     const sinceMs = readSince(since, config);
     await using opened = new AsyncDisposableStack();
     const log = await openStandingReport(config);

@@ -28,7 +28,7 @@ export function subscribeCommand(): Command {
   return command.action(
     async ({ group, type, json }: { group: string; type?: EventType[]; json?: boolean }) => {
       await using opened = new AsyncDisposableStack();
-      const bus = await openBus(configOf(command));
+      const bus = await openBus(await configOf(command));
       opened.defer(() => bus.close());
       const subscription = await bus.subscribe({ group, ...(type && { types: type }) });
       opened.defer(() => subscription.close());

@@ -91,6 +91,11 @@ export function oneOf<const T extends string>(...words: readonly [T, ...T[]]): F
   };
 }
 
+export const httpUrl: Form<string> = {
+  accepts: 'an address such as https://NAME.HOST/',
+  schema: z.string().refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? '')),
+};
+
 export const text: Form<string> = { accepts: 'a text', schema: z.string() };
 
 /** Minutes of the local day; `fromMinute` may be later than `toMinute`: over midnight. */

@@ -70,6 +70,12 @@ export const SETTINGS = {
     forms.noCluster,
     'Redis Cluster is not supported yet: `true` is refused.',
   ),
+  redisAuth: setting(
+    'REDIS_AUTH',
+    'password',
+    forms.oneOf('password', 'entra'),
+    'What is shown to a Redis whose URL holds no password: `password` is REDIS_PASSWORD, `entra` a token of Microsoft Entra, renewed in time.',
+  ),
   redisConnectTimeoutMs: setting(
     'REDIS_CONNECT_TIMEOUT',
     '5s',
@@ -159,7 +165,24 @@ export const SETTINGS = {
     forms.duration(1),
     'How long after an erasure late writers are refused what happened before it.',
   ),
-  warm: setting('REKINDLE_WARM', 'sqlite', forms.oneOf('sqlite'), 'Where demoted sessions go.'),
+  warm: setting(
+    'REKINDLE_WARM',
+    'sqlite',
+    forms.oneOf('sqlite', 'cosmos'),
+    'Where demoted sessions go: a SQLite file in REKINDLE_DATA_DIR, or Azure Cosmos DB.',
+  ),
+  cosmosAccountUri: optional(
+    'COSMOS_ACCOUNT_URI',
+    forms.httpUrl,
+    'The Cosmos DB account, for REKINDLE_WARM=cosmos.',
+  ),
+  cosmosEndpoint: optional('COSMOS_ENDPOINT', forms.httpUrl, 'The same as COSMOS_ACCOUNT_URI.'),
+  cosmosKey: hidden(
+    'whole',
+    optional('COSMOS_KEY', forms.text, 'Key of the account; without one, an identity is used.'),
+  ),
+  cosmosDatabase: setting('COSMOS_DATABASE', 'rekindle', forms.text, 'Its database.'),
+  cosmosContainer: setting('COSMOS_CONTAINER', 'memories', forms.text, 'Its container.'),
   warmTtlMs: optional(
     'REKINDLE_WARM_TTL',
     forms.duration(SECOND_MS),
@@ -168,8 +191,31 @@ export const SETTINGS = {
   cold: setting(
     'REKINDLE_COLD',
     'files',
-    forms.oneOf('files'),
-    'Where compacted conversations go, and what was learned of them.',
+    forms.oneOf('files', 'blob'),
+    'Where compacted conversations go, and what was learned of them: a folder in REKINDLE_DATA_DIR, or Azure Blob Storage.',
+  ),
+  blobAccountUrl: hidden(
+    'credentials',
+    optional(
+      'BLOB_ACCOUNT_URL',
+      forms.httpUrl,
+      'The storage account, for REKINDLE_COLD=blob, with a SAS or without; without one, an identity is used.',
+    ),
+  ),
+  blobConnectionString: hidden(
+    'whole',
+    optional(
+      'BLOB_CONNECTION_STRING',
+      forms.text,
+      'Connection string of the account, in place of BLOB_ACCOUNT_URL.',
+    ),
+  ),
+  blobContainer: setting('BLOB_CONTAINER', 'rekindle', forms.text, 'Its container.'),
+  blobTags: setting(
+    'BLOB_TAGS',
+    'true',
+    forms.flag,
+    'Whether objects get index tags, for rules of retention: needs a role that may tag, and no hierarchical namespace.',
   ),
   warmAgeMs: setting(
     'REKINDLE_WARM_AGE',
@@ -311,12 +357,46 @@ export const SETTINGS = {
     'How long what `rekindle report` counts is kept.',
   ),
 
-  bus: setting('REKINDLE_BUS', 'redis-streams', forms.oneOf('redis-streams'), 'Where events go.'),
+  bus: setting(
+    'REKINDLE_BUS',
+    'redis-streams',
+    forms.oneOf('redis-streams', 'service-bus'),
+    'Where events go: a stream in Redis, or Azure Service Bus.',
+  ),
   busCapEvents: setting(
     'REKINDLE_BUS_CAP',
     '100000',
     forms.wholeNumber(1, 100_000_000),
-    'Publishing pauses while the slowest consumer group is this many events behind.',
+    'Publishing pauses while the slowest consumer group is this many events behind, on redis-streams.',
+  ),
+  serviceBusConnectionString: hidden(
+    'whole',
+    optional(
+      'SERVICEBUS_CONNECTION_STRING',
+      forms.text,
+      'Connection string of the namespace, for REKINDLE_BUS=service-bus.',
+    ),
+  ),
+  serviceBusNamespace: optional(
+    'SERVICEBUS_NAMESPACE',
+    forms.hostName,
+    'The namespace, such as shop.servicebus.windows.net, where no connection string is given: an identity is used.',
+  ),
+  serviceBusTopic: setting(
+    'SERVICEBUS_TOPIC',
+    'rekindle',
+    forms.text,
+    'Its topic; each consumer group is a subscription of it.',
+  ),
+  serviceBusQueue: optional(
+    'SERVICEBUS_QUEUE',
+    forms.text,
+    'A queue in place of the topic: then there is one consumer group.',
+  ),
+  serviceBusAdminUrl: optional(
+    'SERVICEBUS_ADMIN_URL',
+    forms.httpUrl,
+    'Where entities are looked up and made, where that is not the namespace itself: for emulators.',
   ),
 
   agentGroup: setting(
@@ -342,6 +422,18 @@ export const SETTINGS = {
     'templates',
     forms.oneOf('templates', 'openai'),
     'Who words its messages: `templates` works offline, `openai` asks the model of OPENAI_MODEL.',
+  ),
+
+  keyVaultUrl: optional(
+    'KEY_VAULT_URL',
+    forms.httpUrl,
+    'The Azure Key Vault of secrets that are written as `keyvault:NAME`: REDIS_URL, and each setting that is masked.',
+  ),
+  secretsEveryMs: setting(
+    'REKINDLE_SECRETS_EVERY',
+    '5m',
+    forms.duration(SECOND_MS),
+    'How often the vault is asked for new versions of them.',
   ),
 
   http: setting(

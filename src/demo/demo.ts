@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openCold } from '../compose-cold.ts';
-import { type Hot, openBus, openHot, openJobs, openWarm } from '../compose.ts';
+import { openWarm } from '../compose-warm.ts';
+import { type Hot, openBus, openHot, openJobs } from '../compose.ts';
 import { loadConfig } from '../config.ts';
 import { openRekindle } from '../index.ts';
 import type { Bus } from '../ports/bus.ts';
@@ -31,8 +32,8 @@ export interface DemoOptions {
   readonly seed: number;
   readonly users: number;
   readonly seconds: number;
-  /** REDIS_* settings that lead to the server. */
-  readonly redisEnv: Readonly<Record<string, string | undefined>>;
+  /** Settings that lead to Redis, and to Azure where that is used. */
+  readonly stores: Readonly<Record<string, string | undefined>>;
   readonly redis: 'private' | 'given';
   /** First part of every key that is written. */
   readonly keys: string;
@@ -70,7 +71,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
 
   const folder = await mkdtemp(join(tmpdir(), 'rekindle-demo-'));
   closing.defer(() => rm(folder, { recursive: true, force: true }));
-  const env = { ...options.redisEnv, ...demoSettings(keys, timing), REKINDLE_DATA_DIR: folder };
+  const env = { ...options.stores, ...demoSettings(keys, timing), REKINDLE_DATA_DIR: folder };
   const config = loadConfig(env);
   const hot = await openHot(config);
   closing.defer(() => hot.close());

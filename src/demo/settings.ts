@@ -26,6 +26,6 @@ export function demoSettings(
 
 /** The environment without anybody's settings of Rekindle. */
 export function inherited(): Record<string, string | undefined> {
-  const ours = /^(REKINDLE_|REDIS_)/;
+  const ours = /^(REKINDLE_|REDIS_|SERVICEBUS_|COSMOS_|BLOB_|KEY_VAULT_URL$)/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
 }

@@ -31,6 +31,7 @@ const COMMANDS = [
   'erase',
   'quarantine',
   'deadletters',
+  'setup',
   'doctor',
   'config',
 ];
@@ -53,6 +54,8 @@ describe('rekindle', () => {
     ['an impossible user to erase', ['erase', 'x'.repeat(513)]],
     ['reconcile without --once', ['reconcile']],
     ['demote without --once', ['demote']],
+    ['setup, and not whether to change something', ['setup']],
+    ['setup that is to change nothing and something', ['setup', '--check', '--apply']],
     ['dead letters, and not what to do with them', ['deadletters']],
     ['no dead letter to show', ['deadletters', 'show']],
     ['no number of dead letters', ['deadletters', 'list', '--limit', '0']],

@@ -9,7 +9,8 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DEMOTION } from '../../src/abandonment/demotion.ts';
-import { openHot, openJobs, openWarm, warmFile } from '../../src/compose.ts';
+import { openWarm, warmFile } from '../../src/compose-warm.ts';
+import { openHot, openJobs } from '../../src/compose.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { openRekindle } from '../../src/index.ts';
 import { DAY_MS } from '../../src/model/duration.ts';
@@ -245,7 +246,7 @@ describe('inspect', PATIENT, () => {
       demotion: { job: 'waiting', dead: null },
       erased_at: null,
       warm: {
-        file: warmFile(config()),
+        place: warmFile(config()),
         problem: expect.stringContaining('no such file') as string,
       },
     });

@@ -23,7 +23,10 @@ export interface RedisToken {
  */
 export function openRedisTokens(
   credential: TokenCredential,
-  { username, ...options }: Omit<RenewedOptions<RedisToken>, 'name' | 'renew'> & {
+  {
+    username,
+    ...options
+  }: Omit<RenewedOptions<RedisToken>, 'name' | 'renew'> & {
     readonly username?: string | undefined;
   },
 ): Promise<Renewed<RedisToken>> {

@@ -29,7 +29,11 @@ export class Connection extends Redis {
     this.#url = plainUrl;
     this.#credentials = credentials;
     // Also while there is no connection: the next one is made with what holds then.
-    if (credentials) this.once('end', credentials.onChange(() => this.#showAgain()));
+    if (credentials)
+      this.once(
+        'end',
+        credentials.onChange(() => this.#showAgain()),
+      );
   }
 
   override connect(callback?: Parameters<Redis['connect']>[0]): Promise<void> {

@@ -1,19 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { type ContainerClient, RestError } from '@azure/storage-blob';
 import { errorMessage } from '../../../model/errors.ts';
+import type { Diagnosis } from '../../../model/diagnosis.ts';
 import { codeOf, inOurWords } from './trouble.ts';
-
-/** What was found about a container, and what to do about it. */
-export interface Finding {
-  readonly level: 'ok' | 'warn' | 'refuse';
-  readonly what: string;
-  readonly change?: string;
-}
 
 /** Below it lie blobs that stand for a moment, to see what may be done. */
 const PROBES = 'probes/';
 
-const MAKE: Pick<Finding, 'change'> = { change: '`rekindle setup --apply` makes the container' };
+const MAKE: Pick<Diagnosis, 'change'> = { change: '`rekindle setup --apply` makes the container' };
 const TAG_RIGHTS =
   'give the role Storage Blob Data Owner (or a SAS that may tag), or set up without tags';
 
@@ -27,7 +21,7 @@ const PROBE_TIMEOUT_MS = 15_000;
 export async function setUpContainer(
   container: ContainerClient,
   { apply }: { readonly apply: boolean },
-): Promise<readonly Finding[]> {
+): Promise<readonly Diagnosis[]> {
   const { containerName: name } = container;
   return orRefused(name, async (abortSignal) => {
     if (!apply) {
@@ -48,11 +42,11 @@ export async function setUpContainer(
 export async function examineContainer(
   container: ContainerClient,
   { tags = true }: { readonly tags?: boolean } = {},
-): Promise<readonly Finding[]> {
+): Promise<readonly Diagnosis[]> {
   const { containerName: name } = container;
   return orRefused(name, async (abortSignal) => {
     const probe = container.getBlockBlobClient(`${PROBES}${randomUUID()}`);
-    const findings: Finding[] = [];
+    const findings: Diagnosis[] = [];
     const conditions = { ifNoneMatch: '*' };
     const write = (how: { readonly tags?: Record<string, string> }) =>
       probe.upload('probe', 5, { abortSignal, conditions, ...how });
@@ -100,8 +94,8 @@ function hasVersion(written: unknown): boolean {
 
 async function orRefused(
   name: string,
-  work: (abortSignal: AbortSignal) => Promise<readonly Finding[]>,
-): Promise<readonly Finding[]> {
+  work: (abortSignal: AbortSignal) => Promise<readonly Diagnosis[]>,
+): Promise<readonly Diagnosis[]> {
   const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
   try {
     return await work(signal);

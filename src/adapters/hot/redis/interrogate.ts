@@ -1,12 +1,5 @@
 import type { Redis } from 'ioredis';
-
-/** Something about this Redis that its owner should know. `refuse`: the daemon does not start. */
-export interface Finding {
-  readonly level: 'ok' | 'warn' | 'refuse';
-  readonly what: string;
-  /** What to change. */
-  readonly change?: string;
-}
+import type { Diagnosis } from '../../../model/diagnosis.ts';
 
 /** ZADD LT, ZMSCORE, COPY and LPOP with a count came with it. */
 const OLDEST_VERSION = [6, 2] as const;
@@ -15,7 +8,7 @@ const OLDEST_VERSION = [6, 2] as const;
 export const NOTIFY_FLAGS = 'Kghl$';
 
 /** Asks a Redis what it is and how it is set up. Commands that a managed service forbids are taken as unanswered. */
-export async function interrogate(redis: Redis): Promise<Finding[]> {
+export async function interrogate(redis: Redis): Promise<Diagnosis[]> {
   const info = parseInfo(await redis.info());
   const settings = await configOf(redis, 'save', 'notify-keyspace-events', 'maxmemory-policy');
   return [
@@ -28,7 +21,7 @@ export async function interrogate(redis: Redis): Promise<Finding[]> {
 }
 
 /** Asks the Redis of the job queues, where it is another. */
-export async function interrogateQueues(redis: Redis): Promise<Finding[]> {
+export async function interrogateQueues(redis: Redis): Promise<Diagnosis[]> {
   const info = parseInfo(await redis.info());
   const settings = await configOf(redis, 'save');
   return about('job queues', [
@@ -38,7 +31,7 @@ export async function interrogateQueues(redis: Redis): Promise<Finding[]> {
 }
 
 /** Asks the Redis of the event bus, where it is another. Nothing of the bus has a TTL, so `volatile-*` evicts none of it. */
-export async function interrogateBus(redis: Redis): Promise<Finding[]> {
+export async function interrogateBus(redis: Redis): Promise<Diagnosis[]> {
   const info = parseInfo(await redis.info());
   const settings = await configOf(redis, 'save', 'maxmemory-policy');
   const policy = settings.get('maxmemory-policy') ?? info.get('maxmemory_policy');
@@ -52,7 +45,7 @@ export async function interrogateBus(redis: Redis): Promise<Finding[]> {
 }
 
 /** Says of which part the findings are. */
-export function about(part: string, findings: readonly Finding[]): Finding[] {
+export function about(part: string, findings: readonly Diagnosis[]): Diagnosis[] {
   return findings.map((finding) => ({ ...finding, what: `${part}: ${finding.what}` }));
 }
 
@@ -73,7 +66,7 @@ async function configOf(redis: Redis, ...names: readonly string[]): Promise<Map<
   return found;
 }
 
-function version(text: string): Finding {
+function version(text: string): Diagnosis {
   const [major = 0, minor = 0] = text.split('.').map(Number);
   const [oldestMajor, oldestMinor] = OLDEST_VERSION;
   const old = major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
@@ -86,7 +79,7 @@ function version(text: string): Finding {
     : { level: 'ok', what: `Redis ${text}` };
 }
 
-function cluster(enabled: string | undefined, setting = 'REDIS_URL'): Finding {
+function cluster(enabled: string | undefined, setting = 'REDIS_URL'): Diagnosis {
   return enabled === '1'
     ? {
         level: 'refuse',
@@ -96,7 +89,7 @@ function cluster(enabled: string | undefined, setting = 'REDIS_URL'): Finding {
     : { level: 'ok', what: 'not a cluster' };
 }
 
-function eviction(policy: string | undefined): Finding {
+function eviction(policy: string | undefined): Diagnosis {
   if (policy?.startsWith('allkeys')) {
     return {
       level: 'refuse',
@@ -142,7 +135,7 @@ function persistence(
   appendOnly: string | undefined,
   save: string | undefined,
   losses = ALL_LOSES,
-): Finding {
+): Diagnosis {
   if (appendOnly === '1') return { level: 'ok', what: 'the append-only file is on' };
   if (save === '') {
     return {
@@ -158,7 +151,7 @@ function persistence(
   };
 }
 
-function notifications(flags: string | undefined): Finding {
+function notifications(flags: string | undefined): Diagnosis {
   if (flags === undefined)
     return { level: 'ok', what: 'notify-keyspace-events cannot be asked; a probe tells' };
   const all = flags.includes('A');

@@ -8,16 +8,10 @@ import {
   VectorIndexType,
 } from '@azure/cosmos';
 import { isDeepStrictEqual } from 'node:util';
+import type { Diagnosis } from '../../../model/diagnosis.ts';
 import { EMBEDDING_PATH } from './likeness.ts';
 import { ORDERS } from './query.ts';
 import { statusOf } from './trouble.ts';
-
-/** What was found; with what to do where something is to be done. */
-export interface Finding {
-  readonly level: 'ok' | 'warn' | 'refuse';
-  readonly what: string;
-  readonly change?: string;
-}
 
 export interface SetUpRequest {
   readonly database: string;
@@ -101,8 +95,8 @@ export function definitionOf({ container, dimensions }: SetUpRequest): Container
  * Makes what is missing, and makes what differs as it must be; what cannot be changed is refused and left alone.
  * @returns what was done, and what was as it must be
  */
-export async function setUp(client: CosmosClient, request: SetUpRequest): Promise<Finding[]> {
-  const findings: Finding[] = [];
+export async function setUp(client: CosmosClient, request: SetUpRequest): Promise<Diagnosis[]> {
+  const findings: Diagnosis[] = [];
   const { database } = await client.databases.createIfNotExists({ id: request.database });
   const wanted = definitionOf(request);
   const standing = await read(client, request);
@@ -124,7 +118,7 @@ export async function setUp(client: CosmosClient, request: SetUpRequest): Promis
 }
 
 /** Says how it stands, and what `setUp` would change. Changes nothing. @throws what the client throws where it is away */
-export async function examine(client: CosmosClient, request: SetUpRequest): Promise<Finding[]> {
+export async function examine(client: CosmosClient, request: SetUpRequest): Promise<Diagnosis[]> {
   const { database, container } = request;
   const standing = await read(client, request);
   if (!standing)
@@ -156,9 +150,9 @@ async function read(
   }
 }
 
-function differencesOf(standing: ContainerDefinition, request: SetUpRequest): Finding[] {
+function differencesOf(standing: ContainerDefinition, request: SetUpRequest): Diagnosis[] {
   const wanted = definitionOf(request);
-  const findings: Finding[] = [];
+  const findings: Diagnosis[] = [];
   const paths = standing.partitionKey?.paths ?? [];
   if (!isDeepStrictEqual(paths, [PARTITION_KEY]))
     findings.push({
@@ -201,7 +195,7 @@ function lackingOf(standing: IndexingPolicy, wanted: IndexingPolicy): string[] {
   return [...lacking, ...orders(wanted).filter((order) => !orders(standing).includes(order))];
 }
 
-function vectorDifference(standing: ContainerDefinition, { dimensions }: SetUpRequest): Finding[] {
+function vectorDifference(standing: ContainerDefinition, { dimensions }: SetUpRequest): Diagnosis[] {
   if (dimensions === undefined) return [];
   const own = standing.vectorEmbeddingPolicy?.vectorEmbeddings.find(
     ({ path }) => path === EMBEDDING_PATH,
