@@ -20,13 +20,32 @@ export interface BusUnderTest {
   readonly putJunk?: () => Promise<void>;
 }
 
+/** What a broker cannot do by its nature, and how the suite asks it instead. */
+export interface BusTraits {
+  /** How long its claims last, where a broker on a busy machine needs longer than 400 ms for the rest. */
+  readonly claimMs?: number;
+  /** It has one consumer group, whatever that is called. */
+  readonly groups?: 'one';
+  /** Only the events of a subject come in order, and so many subjects are in hand at once. */
+  readonly subjectsInHand?: number;
+  /** It would keep nothing without a group: until there is one it takes nothing. */
+  readonly keepsWithoutGroup?: false;
+  /** What waits for another attempt is not counted as behind. */
+  readonly countsPutOff?: false;
+}
+
 const CLAIM_MS = 400;
 /** Long enough for whatever is due to come, and for nothing to come that must not. */
 const SOON_MS = 3_000;
-const QUIET_MS = 2 * CLAIM_MS;
 
 /** What every adapter of the bus port keeps. Call it at the top of the adapter's test file. */
-export function busContract(name: string, broker: () => BusUnderTest): void {
+export function busContract(
+  name: string,
+  broker: () => BusUnderTest,
+  traits: BusTraits = {},
+): void {
+  const { claimMs = CLAIM_MS, subjectsInHand = Infinity } = traits;
+  const QUIET_MS = 2 * claimMs;
   describe(`${name} keeps the contract of a bus`, () => {
     let bus: Bus;
     const opened: Bus[] = [];
@@ -37,7 +56,19 @@ export function busContract(name: string, broker: () => BusUnderTest): void {
       return another;
     };
     const join = (options: Partial<SubscribeOptions> = {}, on = bus): Promise<Subscription> =>
-      on.subscribe({ group: 'rescue', claimMs: CLAIM_MS, maxDeliveries: 3, ...options });
+      on.subscribe({ group: 'rescue', claimMs, maxDeliveries: 3, ...options });
+    /** As they come, or each subject's as they come. */
+    const inOrder = <T extends { readonly subject: string }>(events: readonly T[]): T[] =>
+      subjectsInHand === Infinity
+        ? [...events]
+        : events.toSorted((one, other) =>
+            one.subject < other.subject ? -1 : Number(one.subject > other.subject),
+          );
+    const idsInOrder = (events: readonly AnyEvent[]): string[] =>
+      inOrder(events).map(({ id }) => id);
+    const needsGroups = (context: TestContext): void => {
+      if (traits.groups === 'one') didNotRun(context, 'this broker has one consumer group');
+    };
 
     beforeEach(async () => {
       bus = await open();
@@ -47,27 +78,33 @@ export function busContract(name: string, broker: () => BusUnderTest): void {
     });
 
     describe('publish', () => {
-      it('gives every group every event, in order, as it was published', async () => {
+      it('gives every group every event, in order, as it was published', async (context) => {
+        needsGroups(context);
         const first = await join({ group: 'first' });
         const second = await join({ group: 'second' });
         const events = [abandonedEvent(1), cancelledEvent(1), abandonedEvent(2)];
         expect(await bus.publish(events)).toEqual(events.map(() => ({ durable: true })));
         for (const member of [first, second]) {
           const deliveries = await receiveAll(member, 3);
-          expect(deliveries.map(({ event }) => event)).toEqual(events);
+          expect(inOrder(deliveries.map(({ event }) => event))).toEqual(inOrder(events));
           for (const { event } of deliveries) assertValidEvent(event);
         }
       });
 
       it('keeps the order of many events', async () => {
         const member = await join();
-        const events = abandonedEvents(1_200);
-        expect(await bus.publish(events)).toHaveLength(1_200);
-        const deliveries = await receiveAll(member, 1_200);
-        expect(idsOf(deliveries)).toEqual(events.map(({ id }) => id));
+        const count = subjectsInHand === Infinity ? 1_200 : 10 * subjectsInHand;
+        const events = many(count, subjectsInHand);
+        expect(await bus.publish(events)).toHaveLength(count);
+        const deliveries = await receiveAll(member, count);
+        expect(idsInOrder(deliveries.map(({ event }) => event))).toEqual(idsInOrder(events));
       });
 
-      it('keeps what is on the bus for a group that comes later', async () => {
+      it('keeps what is on the bus for a group that comes later, or takes nothing before', async () => {
+        if (traits.keepsWithoutGroup === false) {
+          await expect(bus.publish(abandonedEvents(3))).rejects.toThrow(BusUnavailableError);
+          await join();
+        }
         await bus.publish(abandonedEvents(3));
         expect(idsOf(await receiveAll(await join(), 3))).toHaveLength(3);
       });
@@ -154,7 +191,9 @@ export function busContract(name: string, broker: () => BusUnderTest): void {
         await receiveAll(dead, 3);
         const alive = await join();
         const deliveries = await receiveAll(alive, 3);
-        expect(idsOf(deliveries)).toEqual(abandonedEvents(3).map(({ id }) => id));
+        expect(idsInOrder(deliveries.map(({ event }) => event))).toEqual(
+          idsInOrder(abandonedEvents(3)),
+        );
         expect(deliveries.map(({ attempt }) => attempt)).toEqual([2, 2, 2]);
         await settle(deliveries);
         expect(await alive.receive(10, QUIET_MS)).toEqual([]);
@@ -214,7 +253,7 @@ export function busContract(name: string, broker: () => BusUnderTest): void {
         await bus.publish([abandonedEvent(1)]);
         const [delivery] = await receiveAll(member, 1);
         for (let i = 0; i < 6; i += 1) {
-          expect(await other.receive(10, CLAIM_MS / 3)).toEqual([]);
+          expect(await other.receive(10, claimMs / 3)).toEqual([]);
           expect(await delivery!.renew()).toBe(true);
         }
         await delivery!.done();
@@ -275,7 +314,8 @@ export function busContract(name: string, broker: () => BusUnderTest): void {
     });
 
     describe('dead letters', () => {
-      it('keep what a handler put aside, for its group alone', async () => {
+      it('keep what a handler put aside, for its group alone', async (context) => {
+        needsGroups(context);
         const member = await join();
         const other = await join({ group: 'other' });
         await bus.publish(abandonedEvents(2));
@@ -316,8 +356,8 @@ export function busContract(name: string, broker: () => BusUnderTest): void {
         await receiveAll(member, 2);
         expect(await member.receive(10, 2 * QUIET_MS)).toEqual([]);
         const letters = await bus.deadLetters('rescue', 10);
-        expect(letters.map(({ event }) => event?.id)).toEqual(
-          abandonedEvents(2).map(({ id }) => id),
+        expect(idsInOrder(letters.map(({ event }) => event!))).toEqual(
+          idsInOrder(abandonedEvents(2)),
         );
         expect(letters[0]).toMatchObject({ attempts: 2 });
       });
@@ -325,15 +365,15 @@ export function busContract(name: string, broker: () => BusUnderTest): void {
       it('are listed oldest first, as many as asked for', async () => {
         const member = await join();
         await bus.publish(abandonedEvents(3));
-        for (const delivery of await receiveAll(member, 3)) await delivery.deadLetter('why not');
+        const deliveries = await receiveAll(member, 3);
+        for (const delivery of deliveries) await delivery.deadLetter('why not');
         const letters = await bus.deadLetters('rescue', 2);
-        expect(letters.map(({ event }) => event?.id)).toEqual(
-          abandonedEvents(2).map(({ id }) => id),
-        );
+        expect(letters.map(({ event }) => event?.id)).toEqual(idsOf(deliveries).slice(0, 2));
         expect(new Set(letters.map(({ id }) => id)).size).toBe(2);
       });
 
-      it('are given to their group again, and to no other, as if nobody had tried them', async () => {
+      it('are given to their group again, and to no other, as if nobody had tried them', async (context) => {
+        needsGroups(context);
         const member = await join({ maxDeliveries: 1 });
         const other = await join({ group: 'other' });
         await bus.publish(abandonedEvents(3));
@@ -388,7 +428,8 @@ export function busContract(name: string, broker: () => BusUnderTest): void {
     });
 
     describe('groups and trim', () => {
-      it('tell how far each group is behind', async () => {
+      it('tell how far each group is behind', async (context) => {
+        needsGroups(context);
         const quick = await join({ group: 'quick' });
         await join({ group: 'slow' });
         await bus.publish(abandonedEvents(5));
@@ -396,19 +437,24 @@ export function busContract(name: string, broker: () => BusUnderTest): void {
         expect(await behind(bus, 'quick')).toBe(5);
         await settle(deliveries.slice(0, 3));
         await deliveries[3]!.retry(60_000);
-        expect(await behind(bus, 'quick')).toBe(2);
+        expect(await behind(bus, 'quick')).toBe(traits.countsPutOff === false ? 1 : 2);
         expect(await behind(bus, 'slow')).toBe(5);
       });
 
-      it('take nothing that is unsettled, nor anything while there is no group', async () => {
-        await bus.publish(abandonedEvents(10));
+      it('take nothing that is unsettled, nor anything while there is no group', async (context) => {
+        needsGroups(context);
+        if (traits.keepsWithoutGroup !== false) await bus.publish(abandonedEvents(10));
         expect(await bus.trim()).toBe(0);
         const quick = await join({ group: 'quick' });
         const slow = await join({ group: 'slow' });
+        if (traits.keepsWithoutGroup === false) await bus.publish(abandonedEvents(10));
         await settle(await receiveAll(quick, 10));
-        await settle(await receiveAll(slow, 3, 3));
+        const first = await receiveAll(slow, 3, 3);
+        await settle(first);
         await bus.trim();
-        expect(idsOf(await receiveAll(slow, 7))).toEqual(abandonedEvents(7, 3).map(({ id }) => id));
+        const rest = (await receiveAll(slow, 7)).map(({ event }) => event);
+        const expected = abandonedEvents(10).filter(({ id }) => !idsOf(first).includes(id));
+        expect(idsInOrder(rest)).toEqual(idsInOrder(expected));
       });
     });
 
@@ -453,6 +499,15 @@ export function busContract(name: string, broker: () => BusUnderTest): void {
       });
     });
   });
+}
+
+/** Announcements, each of another subject, or of so many in turn. */
+function many(count: number, subjects: number): AnyEvent[] {
+  return abandonedEvents(count).map((event, n) =>
+    subjects === Infinity
+      ? event
+      : ({ ...abandonedEvent(n % subjects), id: event.id, sequence: event.id } as AnyEvent),
+  );
 }
 
 /** Receives until `count` deliveries are there, at most `each` at a time. */

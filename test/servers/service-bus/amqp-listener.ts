@@ -7,6 +7,7 @@ import type { Entity, Settlement } from './entity.ts';
 import type { Faults } from './faults.ts';
 import { manage, reply } from './management.ts';
 import {
+  answerEveryDrain,
   decode,
   givenOf,
   holdAttach,
@@ -85,7 +86,7 @@ export class AmqpListener {
       if (!sender) return;
       const served = this.#served.get(sender);
       served?.entity.pump();
-      if (!served?.consumer?.silent) sender.set_drained(true);
+      sender.set_drained(true);
     });
     on('accepted', ({ delivery }) => delivery && this.#settle(delivery, 'complete'));
     on('released', ({ delivery }) => delivery && this.#settle(delivery, 'abandon'));
@@ -171,6 +172,7 @@ export class AmqpListener {
       });
       return;
     }
+    answerEveryDrain(sender);
     const served: Served = { entity };
     this.#served.set(sender, served);
     if (forSession) this.#openSession(sender, served, filter[SESSION_FILTER]);

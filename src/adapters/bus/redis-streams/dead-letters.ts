@@ -1,6 +1,7 @@
+import { decodeEvent } from '../../../model/decode-event.ts';
 import type { DeadLetter } from '../../../ports/bus.ts';
 import type { BusConnection } from './connection.ts';
-import { type RawEntry, decodeEvent, fieldOf } from './entry.ts';
+import { type RawEntry, fieldOf } from './entry.ts';
 import type { GroupKeys } from './keys.ts';
 import { LuaScript } from './lua-script.ts';
 

@@ -1,7 +1,8 @@
 import type { Logger } from '../../../runtime/logger.ts';
+import { decodeEvent } from '../../../model/decode-event.ts';
 import type { EventType } from '../../../model/event.ts';
 import { StreamDelivery } from './delivery.ts';
-import { decodeEvent, fieldOf } from './entry.ts';
+import { fieldOf } from './entry.ts';
 import type { Claim, GroupMember } from './group-member.ts';
 
 /** What a subscription asks for. */
