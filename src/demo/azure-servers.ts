@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../model/errors.ts';
 
-const FOLDER = fileURLToPath(new URL('../../test/servers/', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../test/servers/main.ts', import.meta.url));
 
 /** Azurite loads a thousand modules before it listens. */
 const READY_WITHIN_MS = 60_000;
@@ -21,17 +21,17 @@ type Said = Readonly<Record<string, string>>;
 
 /** Each server, and the settings that lead to it. */
 const SERVERS: Readonly<Record<string, (said: Said) => Readonly<Record<string, string>>>> = {
-  'service-bus/main.ts': ({ connectionString = '', administrationUrl = '' }) => ({
+  'service-bus': ({ connectionString = '', administrationUrl = '' }) => ({
     REKINDLE_BUS: 'service-bus',
     SERVICEBUS_CONNECTION_STRING: connectionString,
     SERVICEBUS_ADMIN_URL: administrationUrl,
   }),
-  'cosmos/main.ts': ({ endpoint = '', key = '' }) => ({
+  cosmos: ({ endpoint = '', key = '' }) => ({
     REKINDLE_WARM: 'cosmos',
     COSMOS_ACCOUNT_URI: endpoint,
     COSMOS_KEY: key,
   }),
-  'azurite-main.ts': ({ connectionString = '' }) => ({
+  azurite: ({ connectionString = '' }) => ({
     REKINDLE_COLD: 'blob',
     BLOB_CONNECTION_STRING: connectionString,
   }),
@@ -47,19 +47,19 @@ export interface AzureServers extends AsyncDisposable {
  * @throws UsageError where they are not there
  */
 export async function startAzureServers(signal: AbortSignal): Promise<AzureServers> {
-  if (!existsSync(FOLDER))
+  if (!existsSync(MAIN))
     throw new UsageError('--azure needs the servers of the tests, which only a clone has');
   await using starting = new AsyncDisposableStack();
   const said = await Promise.all(
-    Object.entries(SERVERS).map(async ([entry, settingsOf]) => {
-      const child = spawn(process.execPath, [`${FOLDER}${entry}`], {
+    Object.entries(SERVERS).map(async ([name, settingsOf]) => {
+      const child = spawn(process.execPath, [MAIN, name], {
         // The end of its standard input tells it that we are gone.
         stdio: ['pipe', 'pipe', 'ignore'],
         // Ctrl-C is for us, who stop it in order.
         detached: true,
       });
       starting.defer(() => end(child));
-      return settingsOf(await firstLine(child, entry, signal));
+      return settingsOf(await firstLine(child, name, signal));
     }),
   );
   const started = starting.move();

@@ -243,7 +243,7 @@ describe('a fault of the Cosmos DB server', () => {
 });
 
 test('the Cosmos DB server stands by itself, and goes with whoever started it', async () => {
-  const child = spawn(process.execPath, ['test/servers/cosmos/main.ts'], {
+  const child = spawn(process.execPath, ['test/servers/main.ts', 'cosmos'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');

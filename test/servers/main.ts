@@ -5,11 +5,17 @@
  *   node test/servers/main.ts azurite [CONTAINER …]
  *   node test/servers/main.ts key-vault [NAME=VALUE …]
  *   node test/servers/main.ts managed-identity
+ *   node test/servers/main.ts service-bus [TOPIC …]
+ *   node test/servers/main.ts cosmos
  */
 import { BlobServiceClient } from '@azure/storage-blob';
 import { startAzurite } from './azurite.ts';
+import { startCosmosServer } from './cosmos/cosmos-server.ts';
 import { startKeyVault } from './key-vault.ts';
 import { startManagedIdentity } from './managed-identity.ts';
+import { ServiceBusServer } from './service-bus/service-bus-server.ts';
+
+const DUPLICATE_WINDOW_MS = 600_000;
 
 interface Started {
   readonly server: AsyncDisposable;
@@ -33,6 +39,18 @@ const SERVERS: Readonly<Record<string, (words: readonly string[]) => Promise<Sta
   'managed-identity': async () => {
     const server = await startManagedIdentity();
     return { server, connect: server.environment };
+  },
+  'service-bus': async (topics) => {
+    const server = await ServiceBusServer.start();
+    for (const topic of topics)
+      server.broker.addTopic(topic, { duplicateWindowMs: DUPLICATE_WINDOW_MS });
+    const { connectionString, administrationUrl } = server;
+    const connect = { connectionString, administrationUrl };
+    return { server: { [Symbol.asyncDispose]: () => server.stop() }, connect };
+  },
+  cosmos: async () => {
+    const server = await startCosmosServer();
+    return { server, connect: { endpoint: server.endpoint, key: server.key } };
   },
 };
 

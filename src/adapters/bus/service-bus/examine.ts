@@ -1,7 +1,7 @@
+import type { Diagnosis } from '../../../model/diagnosis.ts';
 import type { SubscriptionProperties } from '@azure/service-bus';
 import { Duration } from 'luxon';
 import { DUPLICATE_WINDOW_MS, type Entities, type GroupTerms } from './entities.ts';
-import type { Finding } from './finding.ts';
 import { describePlace } from './place.ts';
 
 /** How long an outage may be after which nothing is on the bus twice. */
@@ -14,7 +14,7 @@ export async function examineEntities(
   entities: Entities,
   terms: GroupTerms,
   groups: readonly string[],
-): Promise<Finding[]> {
+): Promise<Diagnosis[]> {
   const { place } = entities;
   const where = describePlace(place);
   const found = await entities.ask(async (administration, options) =>
@@ -33,7 +33,7 @@ export async function examineEntities(
   if (found === undefined)
     return [{ level: 'refuse', what: `there is no ${where}`, change: SET_UP }];
   const properties = found.topic ?? found.queue;
-  const findings: Finding[] = [{ level: 'ok', what: `${where} is there` }];
+  const findings: Diagnosis[] = [{ level: 'ok', what: `${where} is there` }];
   findings.push(
     ofDuplicates(
       where,
@@ -46,7 +46,7 @@ export async function examineEntities(
   return findings;
 }
 
-function ofDuplicates(where: string, on: boolean, windowMs: number): Finding {
+function ofDuplicates(where: string, on: boolean, windowMs: number): Diagnosis {
   if (!on)
     return {
       level: 'refuse',
@@ -67,8 +67,8 @@ async function ofGroups(
   entities: Entities,
   terms: GroupTerms,
   wanted: readonly string[],
-): Promise<Finding[]> {
-  const findings: Finding[] = [];
+): Promise<Diagnosis[]> {
+  const findings: Diagnosis[] = [];
   const there = (await entities.groups()) ?? [];
   if (there.length === 0)
     findings.push({
@@ -91,10 +91,10 @@ type Receiving = Pick<
   'lockDuration' | 'maxDeliveryCount' | 'requiresSession'
 >;
 
-function ofReceiving(where: string, entity: Receiving, terms: GroupTerms): Finding[] {
+function ofReceiving(where: string, entity: Receiving, terms: GroupTerms): Diagnosis[] {
   const lockMs = Duration.fromISO(entity.lockDuration).toMillis();
   const { claimMs, maxDeliveries } = terms;
-  const findings: Finding[] = [
+  const findings: Diagnosis[] = [
     {
       level: 'ok',
       what: `${where} ${entity.requiresSession ? 'has sessions: the events of a user come in order' : 'has no sessions: subscribers keep order by the sequence'}`,

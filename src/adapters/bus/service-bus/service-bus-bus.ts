@@ -1,3 +1,4 @@
+import type { Diagnosis } from '../../../model/diagnosis.ts';
 import { BusUnavailableError } from '../../../model/errors.ts';
 import type { AnyEvent } from '../../../model/event.ts';
 import type {
@@ -14,7 +15,6 @@ import type { ServiceBusConnector } from './connect.ts';
 import { DeadLetters, type Numbers } from './dead-letters.ts';
 import { Entities, type GroupTerms } from './entities.ts';
 import { examineEntities } from './examine.ts';
-import type { Finding } from './finding.ts';
 import { type Place, checkGroup, describePlace } from './place.ts';
 import { Publisher } from './publisher.ts';
 import { ServiceBusSubscription } from './subscription.ts';
@@ -125,7 +125,7 @@ export class ServiceBusBus implements Bus {
   examine(
     options: Partial<SubscribeOptions> = {},
     groups: readonly string[] = [],
-  ): Promise<Finding[]> {
+  ): Promise<Diagnosis[]> {
     return examineEntities(this.#entities, termsOf(options), groups);
   }
 
