@@ -137,10 +137,7 @@ async function cosmosClients(): Promise<(config: Config) => CosmosClient> {
 }
 
 /** Opens the cold tier in Blob Storage; nothing is sent yet. */
-export async function openBlobCold(
-  config: Config,
-  clock: Pick<Clock, 'now'>,
-): Promise<ColdStore> {
+export async function openBlobCold(config: Config, clock: Pick<Clock, 'now'>): Promise<ColdStore> {
   const { BlobCold } = await import('./adapters/cold/blob/blob-cold.ts');
   const client = await renewed(config, await blobContainers());
   const store = new BlobCold({ container: () => client.current(), clock, tags: config.blobTags });

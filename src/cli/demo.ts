@@ -39,7 +39,10 @@ export function demoCommand(): Command {
     .option('--seconds <n>', 'how long people chat and shop', atLeast(LEAST_SECONDS), 20)
     .option('--users <n>', 'how many people come', positiveInteger, 300)
     .option('--seed <n>', 'the same seed gives the same people', positiveInteger, 1)
-    .option('--azure', 'over the adapters for Azure, on servers of its own that speak its protocols')
+    .option(
+      '--azure',
+      'over the adapters for Azure, on servers of its own that speak its protocols',
+    )
     .option('--json', 'print the closing summary as JSON, and nothing else')
     .addHelpText(
       'after',

@@ -76,7 +76,9 @@ async function firstLine(child: ChildProcess, name: string, signal: AbortSignal)
     throw new Error(`the server ${name} ended before it listened`);
   });
   try {
-    const [line] = (await Promise.race([once(lines, 'line', { signal: within }), gone])) as [string];
+    const [line] = (await Promise.race([once(lines, 'line', { signal: within }), gone])) as [
+      string,
+    ];
     return JSON.parse(line) as Said;
   } finally {
     gone.catch(() => undefined);

@@ -1,5 +1,5 @@
 /**
- * One that demotes, compacts or erases, in a process of its own, on a real Redis and a warm file. KILL_POINT names the call at which
+ * One that demotes, compacts or erases, in a process of its own, on a real Redis and the tiers that the settings name. KILL_POINT names the call at which
  * it is killed, without a chance to clean up; without one it works until it is stopped. PLAN says the rest.
  */
 import { writeSync } from 'node:fs';
@@ -7,9 +7,10 @@ import { Redis } from 'ioredis';
 import { RedisRecords } from '../../src/adapters/hot/redis/records.ts';
 import { RedisStreamsBus } from '../../src/adapters/bus/redis-streams/redis-streams-bus.ts';
 import { BullmqJobs } from '../../src/adapters/jobs/bullmq/bullmq-jobs.ts';
-import { FilesCold } from '../../src/adapters/cold/files/files-cold.ts';
-import { SqliteWarm } from '../../src/adapters/warm/sqlite/sqlite-warm.ts';
 import { DEMOTION } from '../../src/abandonment/demotion.ts';
+import { openCold } from '../../src/compose-cold.ts';
+import { openWarm } from '../../src/compose-warm.ts';
+import { loadConfig } from '../../src/config.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { VirtualClock } from '../../src/runtime/virtual-clock.ts';
 import { Demoter } from '../../src/tiers/demote.ts';
@@ -58,7 +59,8 @@ const client = new Redis(plan.url);
 const clock = new VirtualClock(plan.now);
 const { keys, agenda } = redisHot({ client: () => client }, { prefix: plan.prefix, window: 3 });
 const records = doomed('records', new RedisRecords(client, keys, { ...HOT_DEFAULTS, window: 3 }));
-const warm = doomed('warm', new SqliteWarm(plan.file, clock));
+const config = loadConfig(plan.tiers);
+const warm = doomed('warm', await openWarm(config, clock));
 const bullmq = new BullmqJobs({
   url: plan.url,
   prefix: `${plan.prefix}jobs`,
@@ -75,7 +77,7 @@ const bus = doomed(
     log: silentLogger,
   }),
 );
-const cold = doomed('cold', await FilesCold.open(`${plan.file}.cold`, clock));
+const cold = doomed('cold', await openCold(config, clock));
 
 if (plan.task === 'erase') {
   const settings = {

@@ -14,8 +14,8 @@ export interface MoverPlan {
   readonly hotTtlMs: number;
   readonly url: string;
   readonly prefix: string;
-  /** The warm tier's. */
-  readonly file: string;
+  /** Settings that lead to warm and cold, by their environment names. */
+  readonly tiers: Readonly<Record<string, string>>;
   /** After how long without a sign of life another process takes a job over. */
   readonly lockMs: number;
 }

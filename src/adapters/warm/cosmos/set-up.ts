@@ -195,7 +195,10 @@ function lackingOf(standing: IndexingPolicy, wanted: IndexingPolicy): string[] {
   return [...lacking, ...orders(wanted).filter((order) => !orders(standing).includes(order))];
 }
 
-function vectorDifference(standing: ContainerDefinition, { dimensions }: SetUpRequest): Diagnosis[] {
+function vectorDifference(
+  standing: ContainerDefinition,
+  { dimensions }: SetUpRequest,
+): Diagnosis[] {
   if (dimensions === undefined) return [];
   const own = standing.vectorEmbeddingPolicy?.vectorEmbeddings.find(
     ({ path }) => path === EMBEDDING_PATH,
