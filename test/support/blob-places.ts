@@ -79,6 +79,16 @@ export class BlobPlaces implements AsyncDisposable {
     return new BlobCold({ container, clock, againDelayMs: 1, ...options });
   }
 
+  /** A store with nothing in it, with another clock; it can be used when its container was made. */
+  storeAt(clock: BlobColdOptions['clock']): {
+    readonly cold: BlobCold;
+    readonly made: Promise<unknown>;
+  } {
+    this.#places += 1;
+    const { raw } = this;
+    return { cold: this.storeOn(() => raw, { clock }), made: raw.create() };
+  }
+
   /** The names of all blobs. */
   async blobs(): Promise<string[]> {
     const names: string[] = [];

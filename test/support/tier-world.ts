@@ -33,6 +33,8 @@ export interface TierWorldOptions {
   readonly template?: string;
   /** Another warm tier. */
   readonly warm?: (clock: Clock) => WarmStore;
+  /** Another cold tier; default: in memory. */
+  readonly cold?: (clock: Clock) => ColdStore;
 }
 
 /** The hot tier on a real Redis, warm in a file or in memory, and whoever moves sessions between them. */
@@ -52,6 +54,7 @@ export class TierWorld extends LookWorld implements AsyncDisposable {
       file = ':memory:',
       template = HOT_DEFAULTS.template,
       warm = (clock) => new SqliteWarm(file, clock),
+      cold = (clock) => new MemoryCold(clock),
     }: TierWorldOptions = {},
   ) {
     const client = redis.client();
@@ -59,7 +62,7 @@ export class TierWorld extends LookWorld implements AsyncDisposable {
     super(hot, { hotTtlMs: HOT_TTL_MS });
     this.client = client;
     this.warm = warm(this.clock);
-    this.cold = new MemoryCold(this.clock);
+    this.cold = cold(this.clock);
     this.records = new RedisRecords(client, hot.keys, { ...HOT_DEFAULTS, window });
     this.demoter = this.newDemoter();
     this.promoter = this.newPromoter();
