@@ -47,7 +47,7 @@ export interface Tombstone {
  * The tombstone of this name, whatever its time.
  * @throws DamagedObjectError if it cannot be read: then nobody may read or write, and the erasure is to be repeated
  */
-export async function readTombstone(blobs: Blobs, name: string): Promise<Tombstone | undefined> {
+async function readTombstone(blobs: Blobs, name: string): Promise<Tombstone | undefined> {
   const found = await blobs.read(name);
   return found && { erasure: await erasureIn(found), etag: found.etag };
 }
