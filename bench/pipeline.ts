@@ -27,7 +27,7 @@ export class Pipeline implements AsyncDisposable {
     const observe = (): void => undefined;
     this.#looker = new Looker(
       { ...hot, clock, jobs },
-      new Announcer(bus, hot.ledgers, clock, observe),
+      new Announcer(bus, clock, observe),
       lookSettings(bench.config, hot),
       observe,
       (user, error) => {

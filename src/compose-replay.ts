@@ -81,7 +81,7 @@ export async function composeReplay(
   const promoter = new Promoter(tiers, demoter, config);
   const looker = new Looker(
     tiers,
-    new Announcer(bus, hot.ledgers, clock, observe),
+    new Announcer(bus, clock, observe),
     settings,
     observe,
     fail,

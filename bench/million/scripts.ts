@@ -34,7 +34,7 @@ export async function timeScripts({ bench, pipeline }: World): Promise<Sample> {
   const observe = (): void => undefined;
   const looker = new Looker(
     { clock, agenda, ledgers, sessions, jobs: NO_JOBS },
-    new Announcer(timed(bus, 'bus'), ledgers, clock, observe),
+    new Announcer(timed(bus, 'bus'), clock, observe),
     lookSettings(bench.config, hot),
     observe,
     (user, error) => {

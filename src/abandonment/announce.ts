@@ -3,13 +3,21 @@ import { BusUnavailableError } from '../model/errors.ts';
 import type { AnyEvent } from '../model/event.ts';
 import type { Bus } from '../ports/bus.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { LedgerStore } from '../ports/ledger.ts';
 import type { Observe } from './observe.ts';
 
 /** The pending events of one user, in their order. */
 export interface Pending {
   readonly user: string;
   readonly events: readonly AnyEvent[];
+}
+
+/** What became of the pending events of one user. */
+export interface Announced {
+  readonly user: string;
+  /** Ids of those that are on the bus. */
+  readonly published: readonly string[];
+  /** When to try the others again; undefined: there are none. */
+  readonly retryAt: number | undefined;
 }
 
 const FIRST_RETRY_MS = SECOND_MS;
@@ -19,7 +27,7 @@ const LONGEST_RETRY_MS = 30 * SECOND_MS;
 const REFUSED_RETRY_MS = 10 * SECOND_MS;
 
 /**
- * Puts pending events on the bus and strikes them from the ledgers.
+ * Puts pending events on the bus. Whoever settles the look strikes them from the ledgers.
  *
  *   closed ──publish fails──▶ open until retryAt ──first publish after it──▶ closed, or open for twice as long
  *
@@ -28,47 +36,33 @@ const REFUSED_RETRY_MS = 10 * SECOND_MS;
  */
 export class Announcer {
   readonly #bus: Bus;
-  readonly #ledgers: LedgerStore;
   readonly #clock: Clock;
   readonly #observe: Observe;
   #failures = 0;
   #retryAt = 0;
 
-  constructor(bus: Bus, ledgers: LedgerStore, clock: Clock, observe: Observe) {
+  constructor(bus: Bus, clock: Clock, observe: Observe) {
     this.#bus = bus;
-    this.#ledgers = ledgers;
     this.#clock = clock;
     this.#observe = observe;
   }
 
-  /**
-   * @returns for each user with an event that is not on the bus yet, when to try again; a user that is not in it has
-   *   nothing pending
-   */
-  async announce(
-    batch: readonly Pending[],
-    signal?: AbortSignal,
-  ): Promise<ReadonlyMap<string, number>> {
-    const waiting = new Map<string, number>();
+  /** @returns for each user with a pending event, which of them are on the bus by now */
+  async announce(batch: readonly Pending[], signal?: AbortSignal): Promise<Announced[]> {
     const some = batch.filter(({ events }) => events.length > 0);
-    if (some.length === 0) return waiting;
-    if (this.#clock.now() < this.#retryAt) {
-      for (const { user } of some) waiting.set(user, this.#retryAt);
-      return waiting;
-    }
+    if (some.length === 0) return [];
+    if (this.#clock.now() < this.#retryAt)
+      return some.map(({ user }) => ({ user, published: [], retryAt: this.#retryAt }));
     const durable = await this.#publish(
       some.flatMap(({ events }) => events),
       signal,
     );
     const now = this.#clock.now();
-    const strikes = some.map(({ user, events }) => {
-      const ids = events.map(({ id }) => id).filter((id) => durable.has(id));
-      if (ids.length < events.length)
-        waiting.set(user, this.#retryAt > now ? this.#retryAt : now + REFUSED_RETRY_MS);
-      return { user, ids };
+    const retryAt = this.#retryAt > now ? this.#retryAt : now + REFUSED_RETRY_MS;
+    return some.map(({ user, events }) => {
+      const published = events.map(({ id }) => id).filter((id) => durable.has(id));
+      return { user, published, retryAt: published.length < events.length ? retryAt : undefined };
     });
-    await this.#ledgers.strike(strikes);
-    return waiting;
   }
 
   /** @returns ids of the events that are durable on the bus */

@@ -91,10 +91,13 @@ export class Looker {
     const queued = await this.#queueDemotions(judged, next, now);
     const pending = await this.#commit(claim, queued, next);
 
-    const waiting = await this.#announcer.announce(pending, signal);
-    for (const [user, at] of waiting) next.set(user, earlier(next.get(user), at));
-
-    const settle: NextLook[] = [...next].map(([user, at]) => ({ user, at }));
+    const announced = await this.#announcer.announce(pending, signal);
+    const settle: NextLook[] = announced.map(({ user, published, retryAt }) => {
+      const at = next.get(user);
+      next.delete(user);
+      return { user, at: retryAt === undefined ? at : earlier(at, retryAt), published };
+    });
+    for (const [user, at] of next) settle.push({ user, at });
     await agenda.settle(claim, settle);
     return { users: claim.users.length, nextDueAt: claim.nextDueAt };
   }

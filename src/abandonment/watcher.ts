@@ -94,7 +94,7 @@ export function createWatcher(
 
   addGauges(ports, telemetry);
 
-  const announcer = new Announcer(bus, ports.ledgers, clock, observe);
+  const announcer = new Announcer(bus, clock, observe);
   const looker = new Looker(ports, announcer, settings, observe, (user, error) => {
     log.error({ user, err: error }, 'a user could not be judged; it is tried again in a minute');
   });

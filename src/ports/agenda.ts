@@ -7,9 +7,10 @@ export interface Agenda {
   claim(now: number, limit: number): Promise<Claim>;
 
   /**
-   * Ends the claim's lease on each user and arms the next look, unless an earlier one is armed already. A user whose
-   * lease this claim no longer holds is left as it is.
-   * @returns the users that were settled
+   * In one step: strikes what was published from the pending events of each user, exactly these ids, and where any went
+   * the ledger's version moves on; ends the claim's lease and arms the next look, unless an earlier one is armed already.
+   * Of a user whose lease this claim no longer holds, all but the strike is left as it is.
+   * @returns how many users were settled
    */
   settle(claim: Claim, next: readonly NextLook[]): Promise<number>;
 
@@ -39,4 +40,6 @@ export interface NextLook {
   readonly user: string;
   /** Undefined: not before somebody touches the session. */
   readonly at: number | undefined;
+  /** Ids of the user's pending events that are on the bus by now. Default: none. */
+  readonly published?: readonly string[];
 }

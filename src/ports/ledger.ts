@@ -79,11 +79,6 @@ export interface LedgerStore {
    */
   note(user: string, note: Note, now: number): Promise<boolean>;
 
-  /** Strikes exactly these events from the pending ones; the ledger's version moves on. */
-  strike(
-    published: readonly { readonly user: string; readonly ids: readonly string[] }[],
-  ): Promise<void>;
-
   /**
    * Deletes the ledgers of these readings, but for those that have changed since.
    * @returns how many were deleted

@@ -111,7 +111,7 @@ describe('a look that had read before the erasure', () => {
     return look;
   };
 
-  test.each(['ledgers.read', 'ledgers.commit', 'bus.publish', 'ledgers.strike', 'agenda.settle'])(
+  test.each(['ledgers.read', 'ledgers.commit', 'bus.publish', 'agenda.settle'])(
     'commits nothing and leaves nothing in the agenda when it comes before %s',
     async (next) => {
       await speaks();

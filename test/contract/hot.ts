@@ -10,6 +10,7 @@ import type { CommitOutcome, LedgerWrite, Quarantined, Reading } from '../../src
 import type { SessionWrite } from '../../src/ports/sessions.ts';
 import { HOT_DEFAULTS } from '../support/hot-options.ts';
 import type { Hot, HotOptions } from '../support/hot-options.ts';
+import { strike } from '../support/strike.ts';
 
 /** The instant at which every test begins. */
 const T = 1_800_000_000_000;
@@ -549,7 +550,7 @@ export function hotContract(
       const { claim, reading } = await claimed(hot);
       await commit(hot, claim, reading, { events: [anEvent('ann', 1), anEvent('ann', 2)] });
       await commit(hot, claim, await readOne(hot, 'ann'), { events: [anEvent('ann', 3)] });
-      await hot.ledgers.strike([{ user: 'ann', ids: ['ann-1', 'ann-3', 'unheard of'] }]);
+      await strike(hot, [{ user: 'ann', ids: ['ann-1', 'ann-3', 'unheard of'] }]);
       expect((await readOne(hot, 'ann')).pending).toEqual([anEvent('ann', 2)]);
     });
 
@@ -558,7 +559,7 @@ export function hotContract(
       const { claim, reading } = await claimed(hot);
       await commit(hot, claim, reading, { events: [anEvent('ann', 1)] });
       const before = await readOne(hot, 'ann');
-      await hot.ledgers.strike([{ user: 'ann', ids: ['ann-1'] }]);
+      await strike(hot, [{ user: 'ann', ids: ['ann-1'] }]);
       const after = await readOne(hot, 'ann');
       expect(after.version).not.toBe(before.version);
       expect(after.ledger).toEqual(before.ledger);
@@ -570,14 +571,40 @@ export function hotContract(
       const { claim, reading } = await claimed(hot);
       await commit(hot, claim, reading, { events: [anEvent('ann', 1)] });
       const before = await readOne(hot, 'ann');
-      await hot.ledgers.strike([
+      await strike(hot, [
         { user: 'ann', ids: ['x'] },
         { user: 'ann', ids: [] },
         { user: 'nobody', ids: ['x'] },
       ]);
-      await hot.ledgers.strike([]);
+      await strike(hot, []);
       expect(await readOne(hot, 'ann')).toEqual(before);
       expect(await hot.raw.get(hot.keys.ledger('nobody'))).toBeUndefined();
+    });
+
+    test('settling strikes and ends the lease; one that wakes late ends nobody else’s, and strikes all the same', async () => {
+      const hot = await makeHot();
+      const { agenda } = hot;
+      for (const user of ['ann', 'bob']) await agenda.arm([{ user, at: T }]);
+      const claim = await agenda.claim(T, 10);
+      for (const user of claim.users) {
+        const events = [anEvent(user, 1), anEvent(user, 2)];
+        await commit(hot, claim, await readOne(hot, user), { events });
+      }
+      await agenda.settle(claim, [{ user: 'bob', at: T }]);
+      const other = await agenda.claim(T + 1, 10);
+      const settled = await agenda.settle(claim, [
+        { user: 'bob', at: T + 5, published: ['bob-1', 'bob-2'] },
+        { user: 'nobody', at: T + 5 },
+        { user: 'ann', at: T + 5, published: ['ann-2'] },
+      ]);
+      expect(settled).toBe(1);
+      expect((await readOne(hot, 'ann')).pending).toEqual([anEvent('ann', 1)]);
+      expect((await readOne(hot, 'bob')).pending).toEqual([]);
+      expect(await agenda.inspect('ann')).toEqual({ dueAt: T + 5, leasedUntil: undefined });
+      expect(await agenda.inspect('bob')).toEqual({
+        dueAt: undefined,
+        leasedUntil: other.leasedUntil,
+      });
     });
 
     test('a ledger of the wrong type does not stop the others’', async () => {
@@ -588,7 +615,10 @@ export function hotContract(
       }
       await hot.raw.del(hot.keys.ledger('ann'));
       await hot.raw.rpush(hot.keys.ledger('ann'), 'x');
-      await hot.ledgers.strike(['ann', 'bob'].map((user) => ({ user, ids: [`${user}-1`] })));
+      await strike(
+        hot,
+        ['ann', 'bob'].map((user) => ({ user, ids: [`${user}-1`] })),
+      );
       expect((await readOne(hot, 'bob')).pending).toEqual([]);
     });
   });
@@ -602,7 +632,7 @@ export function hotContract(
         await commit(hot, claim, reading, { events: [anEvent(user, 1)] });
         found.push(await readOne(hot, user));
         if (user === 'bob') await commit(hot, claim, await readOne(hot, user));
-        if (user === 'cleo') await hot.ledgers.strike([{ user, ids: ['cleo-1'] }]);
+        if (user === 'cleo') await strike(hot, [{ user, ids: ['cleo-1'] }]);
       }
       expect(await hot.ledgers.forget([...found, await readOne(hot, 'nobody')])).toBe(1);
       expect(await allOf((cursor) => hot.ledgers.scan(cursor))).toEqual(new Set(['bob', 'cleo']));
@@ -625,7 +655,7 @@ export function hotContract(
         const { claim, reading } = await claimed(hot, user);
         await commit(hot, claim, reading, { events: [anEvent(user, 1)] });
       }
-      await hot.ledgers.strike([{ user: 'bob', ids: ['bob-1'] }]);
+      await strike(hot, [{ user: 'bob', ids: ['bob-1'] }]);
       await hot.raw.hset(hot.keys.session('only-a-session'), { cart: '[]' });
       expect(await allOf((cursor) => hot.ledgers.scan(cursor))).toEqual(new Set(users));
     });

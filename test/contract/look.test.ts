@@ -145,10 +145,10 @@ describe.each(['library', 'foreign'] as const)('written by the %s writer', (kind
     expect(world.bus.wire).toEqual([]);
   });
 
-  test.each(['publish', 'strike', 'settle'] as const)(
+  test.each(['publish', 'settle'] as const)(
     'a return just before %s is cancelled right after the announcement',
     async (step) => {
-      const port = { publish: 'bus', strike: 'ledgers', settle: 'agenda' } as const;
+      const port = { publish: 'bus', settle: 'agenda' } as const;
       await app.acts('ann', [SHIRT]);
       await world.runFor(FIRST - 1);
       world.outage(1);
@@ -246,7 +246,6 @@ const STEPS = [
   ['ledgers', 'read'],
   ['ledgers', 'commit'],
   ['bus', 'publish'],
-  ['ledgers', 'strike'],
   ['agenda', 'settle'],
 ] as const;
 

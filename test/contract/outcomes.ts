@@ -6,6 +6,7 @@ import type { Note } from '../../src/model/ledger.ts';
 import { noteReply, noteTouch } from '../../src/rescue/outcome.ts';
 import type { Hot, HotOptions } from '../support/hot-options.ts';
 import { LookWorld } from '../support/look-world.ts';
+import { strike } from '../support/strike.ts';
 import { SHIRT, SHOES } from '../support/watched-user.ts';
 
 /** Makes a hot tier over nothing, with a clock that the suite moves. */
@@ -131,7 +132,7 @@ export function outcomesContract(name: string, makeHot: MakeHot): void {
       await sent(event);
       const [{ pending } = { pending: [] }] = await world.hot.ledgers.read(['ann'], world.now);
       expect(pending).toHaveLength(1);
-      await world.hot.ledgers.strike([{ user: 'ann', ids: pending.map(({ id }) => id) }]);
+      await strike(world.hot, [{ user: 'ann', ids: pending.map(({ id }) => id) }]);
       const [reading] = await world.hot.ledgers.read(['ann'], world.now);
       expect(reading).toMatchObject({ pending: [], notes: [{ what: 'touch', messageId: 'm1' }] });
     });

@@ -207,9 +207,7 @@ async function fullTurn(
   );
   expect(outcome).toEqual(['committed']);
   await betweenSteps();
-  await hot.ledgers.strike([{ user, ids: ['none'] }]);
-  await betweenSteps();
-  expect(await hot.agenda.settle(claim, [{ user, at: T + HOUR_MS }])).toBe(1);
+  expect(await hot.agenda.settle(claim, [{ user, at: T + HOUR_MS, published: ['none'] }])).toBe(1);
   return (await hot.ledgers.read([user], T))[0]?.ledger;
 }
 

@@ -276,7 +276,7 @@ describe('the library', () => {
     const config = loadConfig({ ...env, REDIS_URL: redis.url, REKINDLE_DATA_DIR: dataDir });
     const hot = await openHot(config);
     const bus = new FakeBus();
-    const announcer = new Announcer(bus, hot.ledgers, hot.clock, () => undefined);
+    const announcer = new Announcer(bus, hot.clock, () => undefined);
     const ports = { ...hot, jobs: { add: async () => undefined } };
     const fault = (_user: string, error: unknown): never => {
       throw error;

@@ -1,4 +1,4 @@
-/** The real connections of a look, cut or refused in the middle of each of its six calls. */
+/** The real connections of a look, cut or refused in the middle of each of its five calls. */
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { RedisStreamsBus } from '../../src/adapters/bus/redis-streams/redis-streams-bus.ts';
@@ -19,7 +19,6 @@ const STEPS = [
   ['ledgers', 'read'],
   ['ledgers', 'commit'],
   ['bus', 'publish'],
-  ['ledgers', 'strike'],
   ['agenda', 'settle'],
 ] as const;
 

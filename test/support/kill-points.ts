@@ -7,7 +7,6 @@ const STEPS = [
   'ledgers.read',
   'ledgers.commit',
   'bus.publish',
-  'ledgers.strike',
   'agenda.settle',
 ] as const;
 
@@ -75,12 +74,6 @@ export function withKillPoint(ports: WatcherPorts, point: KillPoint): WatcherPor
         const outcomes = await ports.ledgers.commit(claim, writes, now);
         await pass('after', 'ledgers.commit', writes.length > 0);
         return outcomes;
-      },
-      strike: async (published) => {
-        const some = published.some(({ ids }) => ids.length > 0);
-        await pass('before', 'ledgers.strike', some);
-        await ports.ledgers.strike(published);
-        await pass('after', 'ledgers.strike', some);
       },
     }),
     bus: replacing(ports.bus, {

@@ -79,7 +79,7 @@ export class LookWorld {
   /** A worker of its own; `wrap` may put faults into its ports. */
   newLooker(wrap: (ports: WorldPorts) => WorldPorts = (ports) => ports): Looker {
     const ports = wrap({ ...this.hot, clock: this.clock, bus: this.bus, jobs: this.jobs });
-    const announcer = new Announcer(ports.bus, ports.ledgers, this.clock, this.observe);
+    const announcer = new Announcer(ports.bus, this.clock, this.observe);
     return new Looker(ports, announcer, this.settings, this.observe, (user, error) => {
       this.faults.push({ user, error });
     });

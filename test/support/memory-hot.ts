@@ -25,10 +25,13 @@ export function memoryHot(
   const settings = { ...HOT_DEFAULTS, ...options };
   const keys = new Keys(settings.template, settings.prefix);
   const store = new TinyStore(now);
-  const agenda = new MemoryAgenda(settings.leaseMs);
+  const agenda = new MemoryAgenda(settings.leaseMs, (user, ids) => {
+    ledgers.strike(user, ids);
+  });
+  const ledgers = new MemoryLedgers(store, keys, agenda, settings, now);
   return {
     agenda,
-    ledgers: new MemoryLedgers(store, keys, agenda, settings, now),
+    ledgers,
     sessions: new MemorySessions(store, keys, agenda, settings, now),
     keys,
     store,
@@ -40,9 +43,11 @@ class MemoryAgenda implements Agenda {
   readonly #leaseMs: number;
   readonly #due = new Map<string, number>();
   readonly #leased = new Map<string, number>();
+  readonly #strike: (user: string, ids: readonly string[]) => void;
 
-  constructor(leaseMs: number) {
+  constructor(leaseMs: number, strike: (user: string, ids: readonly string[]) => void) {
     this.#leaseMs = leaseMs;
+    this.#strike = strike;
   }
 
   async claim(now: number, limit: number): Promise<Claim> {
@@ -65,6 +70,7 @@ class MemoryAgenda implements Agenda {
   }
 
   async settle(claim: Claim, next: readonly NextLook[]): Promise<number> {
+    for (const { user, published = [] } of next) this.#strike(user, published);
     const mine = next.filter(({ user }) => this.#leased.get(user) === claim.leasedUntil);
     for (const { user, at } of mine) {
       this.#leased.delete(user);

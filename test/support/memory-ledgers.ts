@@ -216,18 +216,15 @@ export class MemoryLedgers implements LedgerStore {
     return 'committed';
   }
 
-  async strike(
-    published: readonly { readonly user: string; readonly ids: readonly string[] }[],
-  ): Promise<void> {
-    for (const { user, ids } of published) {
-      const key = this.#keys.ledger(user);
-      const text = this.#store.typeOf(key) === 'string' ? this.#store.text(key) : undefined;
-      const stored = text === undefined ? undefined : this.#decode(text);
-      const left = stored?.pending.filter(({ id }) => !ids.includes(id));
-      if (!stored || !text || !left || left.length === stored.pending.length) continue;
-      const version = nextVersion(text.slice(0, 8));
-      this.#store.replace(key, encode(version, stored.ledger, left, stored.notes));
-    }
+  /** For the agenda, which settles. */
+  strike(user: string, ids: readonly string[]): void {
+    const key = this.#keys.ledger(user);
+    const text = this.#store.typeOf(key) === 'string' ? this.#store.text(key) : undefined;
+    const stored = text === undefined ? undefined : this.#decode(text);
+    const left = stored?.pending.filter(({ id }) => !ids.includes(id));
+    if (!stored || !text || !left || left.length === stored.pending.length) return;
+    const version = nextVersion(text.slice(0, 8));
+    this.#store.replace(key, encode(version, stored.ledger, left, stored.notes));
   }
 
   async forget(readings: readonly Reading[]): Promise<number> {

@@ -104,7 +104,7 @@ interface Runner {
  * The histories of one user, two workers and whoever writes, over the ports of a hot tier. Whoever drives it asks where
  * it stands and what may come next, and takes one choice after the other until none is left.
  *
- *   a worker   idle ─claim▶ read ▶ commit ▶ publish ▶ strike ▶ settle ─▶ idle; at each gap it may die, once in a history,
+ *   a worker   idle ─claim▶ read ▶ commit ▶ publish ▶ settle ─▶ idle; at each gap it may die, once in a history,
  *              and another one takes its place
  *   writers    each write comes once at the most: one step by the library or by a program whose notification is lost,
  *              two by one whose notification arrives

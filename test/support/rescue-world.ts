@@ -310,7 +310,7 @@ export class RescueWorld {
     const bus = {
       publish: (events: readonly AnyEvent[]) => process.call(() => this.#publish(events)),
     } as unknown as Bus;
-    const announcer = new Announcer(bus, ports.ledgers, process.clock, () => undefined);
+    const announcer = new Announcer(bus, process.clock, () => undefined);
     const looker = new Looker(
       ports,
       announcer,

@@ -3,7 +3,7 @@ import type { WorldPorts } from './look-world.ts';
 import { replacing } from './replacing.ts';
 
 /** The calls of a look that others can see. Between two of them a worker is alone with what it knows. */
-export type LookStep = 'claim' | 'read' | 'commit' | 'publish' | 'strike' | 'settle';
+export type LookStep = 'claim' | 'read' | 'commit' | 'publish' | 'settle';
 
 /** What a call came back with. */
 export type Reply = { readonly value: unknown } | { readonly error: unknown };
@@ -94,7 +94,6 @@ export class SteppedWorker {
       ledgers: replacing(ledgers, {
         read: (...args) => this.#wait('read', () => ledgers.read(...args)),
         commit: (...args) => this.#wait('commit', () => ledgers.commit(...args)),
-        strike: (...args) => this.#wait('strike', () => ledgers.strike(...args)),
       }),
       bus: replacing(bus, {
         publish: (...args) => this.#wait('publish', () => bus.publish(...args)),

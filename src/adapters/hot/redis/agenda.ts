@@ -30,9 +30,15 @@ export class RedisAgenda implements Agenda {
 
   async settle(claim: Claim, next: readonly NextLook[]): Promise<number> {
     if (next.length === 0) return 0;
-    const args: (string | number)[] = [claim.leasedUntil];
+    const keys = [this.#keys.agenda, this.#keys.leased];
+    const args: (string | number)[] = [claim.leasedUntil, next.length];
     for (const { user, at } of next) args.push(user, at ?? '');
-    return settleScript.run(this.#redis, [this.#keys.agenda, this.#keys.leased], args);
+    for (const { user, published } of next) {
+      if (!published || published.length === 0) continue;
+      keys.push(this.#keys.ledger(user));
+      args.push(published.length, ...published);
+    }
+    return settleScript.run(this.#redis, keys, args);
   }
 
   async arm(looks: readonly { readonly user: string; readonly at: number }[]): Promise<void> {

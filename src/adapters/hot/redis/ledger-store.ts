@@ -31,7 +31,6 @@ type Row = [
 const quarantineScript = new Script<number[]>('quarantine.lua');
 const readScript = new Script<Row[]>('read.lua');
 const commitScript = new Script<number[]>('commit.lua');
-const strikeScript = new Script<number>('strike.lua');
 /** 1: noted; 0: nobody to note it of; -1: too much waits. */
 const noteScript = new Script<number>('note.lua');
 const forgetScript = new Script<number>('forget.lua');
@@ -177,18 +176,6 @@ export class RedisLedgerStore implements LedgerStore {
     if (code < 0)
       throw new Error('too much was noted of this user since the last look: look first');
     return code === 1;
-  }
-
-  async strike(
-    published: readonly { readonly user: string; readonly ids: readonly string[] }[],
-  ): Promise<void> {
-    const some = published.filter(({ ids }) => ids.length > 0);
-    if (some.length === 0) return;
-    await strikeScript.run(
-      this.#redis,
-      some.map(({ user }) => this.#keys.ledger(user)),
-      some.flatMap(({ ids }) => [ids.length, ...ids]),
-    );
   }
 
   async forget(readings: readonly Reading[]): Promise<number> {

@@ -14,7 +14,7 @@ export function versionOf(stored: string | null): string {
 }
 
 /**
- * The ledger and, each on a line of its own, the events that are then pending: their ids stand before them for strike.lua.
+ * The ledger and, each on a line of its own, the events that are then pending: their ids stand before them for settle.lua.
  * @param notes those that the ledger has not taken in
  */
 export function storedText(
@@ -30,7 +30,7 @@ export function storedText(
   return text;
 }
 
-/** Seven hex digits that a commit moves on, and one character that a strike does: see strike.lua. */
+/** Seven hex digits that a commit moves on, and one character that a strike does: see settle.lua. */
 function versionAfter(version: string): string {
   const commits = Number.parseInt(version.slice(0, -1) || '0', 16);
   return `${((commits + 1) % 2 ** 28).toString(16).padStart(7, '0')}0`;
