@@ -38,6 +38,21 @@ export function hotContract(
       expect((await agenda.claim(T + 10, 10)).users).toEqual([]);
     });
 
+    test('passes over who is leased, and takes those behind', async () => {
+      const { agenda } = await makeHot();
+      const arm = (users: readonly string[], at: number): Promise<void> =>
+        agenda.arm(users.map((user) => ({ user, at })));
+      await arm(['a', 'b'], T);
+      await agenda.claim(T, 10);
+      // They were touched under their lease.
+      await arm(['a', 'b'], T + 1);
+      await arm(['c', 'd', 'e'], T + 2);
+      expect((await agenda.claim(T + 2, 2)).users).toEqual(['c', 'd']);
+      expect((await agenda.claim(T + 2, 2)).users).toEqual(['e']);
+      expect((await agenda.inspect('a')).dueAt).toBe(T + 1);
+      expect((await agenda.inspect('c')).dueAt).toBeUndefined();
+    });
+
     test('gives the longest due first, and no more than asked for', async () => {
       const { agenda } = await makeHot();
       await agenda.arm(['c', 'a', 'b'].map((user, index) => ({ user, at: T - index })));
@@ -564,6 +579,19 @@ export function hotContract(
       expect(after.version).not.toBe(before.version);
       expect(after.ledger).toEqual(before.ledger);
       expect(await commit(hot, claim, before)).toBe('changed');
+    });
+
+    test('the version moves on however many are struck at once', async () => {
+      const hot = await makeHot();
+      const { claim, reading } = await claimed(hot);
+      // As many as make the counter of strikes go round.
+      const events = Array.from({ length: 79 }, (_none, index) => anEvent('ann', index));
+      await commit(hot, claim, reading, { events });
+      const before = await readOne(hot, 'ann');
+      await strike(hot, [{ user: 'ann', ids: events.map(({ id }) => id) }]);
+      const after = await readOne(hot, 'ann');
+      expect(after.pending).toEqual([]);
+      expect(after.version).not.toBe(before.version);
     });
 
     test('striking what is not there changes nothing', async () => {

@@ -46,7 +46,9 @@ while #users < limit and pages < PAGES_MAX do
   end
   if #taken > 0 then
     redis.call('ZADD', leased, unpack(leases_of_taken))
-    redis.call('ZREM', agenda, unpack(taken))
+    -- The first of the set, unless somebody was passed over: by rank they are found once, by name each on its own.
+    if passed == 0 then redis.call('ZREMRANGEBYRANK', agenda, 0, #taken - 1)
+    else redis.call('ZREM', agenda, unpack(taken)) end
   end
 end
 

@@ -40,9 +40,13 @@ local function takeBack(user)
   return optedOutAt
 end
 
--- Where all have one, one command says so.
-local sessions = {}
-for i = 4, lastOfUsers, 3 do sessions[#sessions + 1] = KEYS[i] end
+-- Where all have one, or none, one command says so.
+local sessions, overflows = {}, {}
+for i = 4, lastOfUsers, 3 do
+  sessions[#sessions + 1] = KEYS[i]
+  overflows[#overflows + 1] = KEYS[i + 2]
+end
+local noneWaits = brief or call('EXISTS', unpack(overflows)) == 0
 local allLive = brief and call('EXISTS', unpack(sessions)) == #sessions
 local function timeToLive(session)
   if not brief then return call('PTTL', session) end
@@ -59,7 +63,7 @@ for n = 1, #ledgers do
   local fault, values, digest = sight(session, optedOutAt, names, maxCart, true)
   -- MGET passes over what is no text: then it is no ledger of ours.
   if not text and call('EXISTS', ledgers[n]) == 1 then text = '' end
-  local waiting = not brief and pcall('LLEN', KEYS[3 * n + 3])
+  local waiting = not noneWaits and pcall('LLEN', KEYS[3 * n + 3])
   local length = type(waiting) == 'number' and waiting or 0
   local size = #digest
   if size > digestMax then

@@ -15,32 +15,34 @@ local call, KEYS, ARGV = redis.call, KEYS, ARGV
 local agenda, leased, leasedUntil = KEYS[1], KEYS[2], ARGV[1]
 local lastOfUsers = 2 + 2 * tonumber(ARGV[2])
 
--- A pending event is a line 'id event' after the ledger; neither holds a line break.
-local function without(text, first, last)
-  local struck = false
-  for i = first, last do
-    local from = text:find('\n' .. ARGV[i] .. ' ', VERSION, true)
-    if from then
-      local next = text:find('\n', from + 1, true)
-      text = text:sub(1, from - 1) .. (next and text:sub(next) or '')
-      struck = true
-    end
-  end
-  return struck and text
+-- A pending event is a line 'id event' after the ledger; neither holds a line break. Each text is put together once, with
+-- the version in it: a string more costs more than the search.
+local function without(text, id, version)
+  local from = text:find('\n' .. id .. ' ', VERSION, true)
+  if not from then return end
+  local next = text:find('\n', from + 1, true)
+  return version .. text:sub(VERSION + 1, from - 1) .. (next and text:sub(next) or '')
+end
+
+-- A commit counts in the first 7 digits of the version and a strike in the last, which goes from '0' to '~' and round.
+local function versionAfter(text)
+  return text:sub(1, VERSION - 1) .. string.char((text:byte(VERSION) - 47) % 79 + 48)
 end
 
 if #KEYS > 2 then
   local stored = call('MGET', unpack(KEYS, 3))
   local at, writes = lastOfUsers + 1, {}
   for i = 1, #stored do
-    local n = tonumber(ARGV[at])
-    local text = stored[i] and without(stored[i], at + 1, at + n)
+    local n, text, struck = tonumber(ARGV[at]), stored[i], false
+    local version = text and versionAfter(text)
+    for j = at + 1, text and at + n or at do
+      local left = without(text, ARGV[j], version)
+      if left then text, struck = left, true end
+    end
     at = at + n + 1
-    if text then
-      -- A commit counts in the first 7 digits of the version and a strike in the last, which goes from '0' to '~' and round.
-      local moved = string.char((text:byte(VERSION) - 47) % 79 + 48)
+    if struck then
       writes[#writes + 1] = KEYS[i + 2]
-      writes[#writes + 1] = text:sub(1, VERSION - 1) .. moved .. text:sub(VERSION + 1)
+      writes[#writes + 1] = text
     end
   end
   if #writes > 0 then call('MSET', unpack(writes)) end
