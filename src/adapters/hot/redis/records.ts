@@ -13,6 +13,7 @@ import type {
   SessionRecords,
   Snapshot,
 } from '../../../ports/records.ts';
+import { BatchedScript } from './batched-script.ts';
 import type { Keys } from './keys.ts';
 import { RecentReader } from './recent.ts';
 import { Script } from './script.ts';
@@ -33,8 +34,8 @@ type Row = [
   ledger: string | null,
 ];
 
-const snapshotScript = new Script<Row>('snapshot.lua');
-const sinkScript = new Script<number>('sink.lua');
+const snapshotScript = new Script<(Row | string)[]>('snapshot.lua');
+const sinkScript = new Script<(number | string)[]>('sink.lua');
 const trimScript = new Script<number>('trim-overflow.lua');
 const restoreScript = new Script<number>('restore.lua');
 const fenceScript = new Script<number>('fence.lua');
@@ -83,6 +84,8 @@ export class RedisRecords implements SessionRecords {
   readonly #keys: Keys;
   readonly #options: RedisRecordsOptions;
   readonly #recent: RecentReader;
+  readonly #snapshots: BatchedScript<Row>;
+  readonly #sinks: BatchedScript<number>;
   /** A window of ours is one page, else it could not be deleted. */
   readonly #page: number;
 
@@ -91,6 +94,10 @@ export class RedisRecords implements SessionRecords {
     this.#keys = keys;
     this.#options = options;
     this.#page = Math.max(PAGE_MESSAGES, options.window);
+    const args = [options.maxCart, this.#page];
+    const { tombstones } = keys;
+    this.#snapshots = new BatchedScript(redis, snapshotScript, { keys: [tombstones], args });
+    this.#sinks = new BatchedScript(redis, sinkScript, { keys: [], args });
     this.#recent = new RecentReader(redis, keys, { maxField: options.maxCart, page: this.#page });
   }
 
@@ -99,11 +106,7 @@ export class RedisRecords implements SessionRecords {
   }
 
   async snapshot(user: string, from = 0): Promise<Snapshot> {
-    const row = await snapshotScript.run(
-      this.#redis,
-      [...this.#keysOf(user), this.#keys.tombstones],
-      [this.names.ownerOf(user), this.#options.maxCart, this.#page, from],
-    );
+    const row = await this.#snapshots.run(this.#keysOf(user), [this.names.ownerOf(user), from]);
     const [pttl, fields, leftOut, overflow, window, following] = row;
     const [, , , , , , digest, overflowDigest, erasedAt, stored] = row;
     const found = stored === null ? undefined : parseStored(this.names.nameOf(user), stored);
@@ -148,9 +151,7 @@ export class RedisRecords implements SessionRecords {
 
   async sink(snapshot: Snapshot, ledger: Ledger | undefined): Promise<boolean> {
     const text = ledger ? storedText(snapshot.ledger, ledger, [], snapshot.ledger.notes) : '';
-    const done = await sinkScript.run(this.#redis, this.#keysOf(snapshot.user), [
-      this.#options.maxCart,
-      this.#page,
+    const done = await this.#sinks.run(this.#keysOf(snapshot.user), [
       snapshot.digest,
       snapshot.ledger.version,
       text,

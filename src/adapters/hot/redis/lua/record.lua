@@ -5,7 +5,11 @@
 --   overflow, window     a page of each; no window while more of the overflow waits; a text where others keep one
 --   following            '' or 'overflow', or where the next page of the window begins
 --   digest, head         of session, window and overflow, '' where those are more than one page; of the overflow's page
+--   bytes                of what was read, or BYTES_MAX where it is more than a page: who reads others as well stops there
 -- It never decodes JSON (cjson turns [] into {} and rounds large ids).
+
+-- As much as read.lua takes in 2.7 ms, which hashes it once; here it is packed as well, and hashed twice.
+local BYTES_MAX = 262144
 
 -- A text that others keep instead of the list.
 local TEXT_MAX = 1048576
@@ -14,6 +18,11 @@ local TEXT_MAX = 1048576
 local NAMES_MAX = 1024
 
 local call = redis.call
+
+-- What Redis raises is a table, what Lua raises a text.
+local function textOf(raised)
+  return type(raised) == 'table' and raised.err or tostring(raised)
+end
 
 -- Nothing where there is a value of another kind.
 local function lengthOf(command, key)
@@ -41,17 +50,18 @@ end
 
 -- Packed, where each text has its length: else the ends of two texts could be moved without notice.
 local function digestOf(values)
-  return redis.sha1hex(cmsgpack.pack(values))
+  local packed = cmsgpack.pack(values)
+  return redis.sha1hex(packed), #packed
 end
 
 local function record(session, messages, overflow, maxField, page, from)
-  local found = { following = '', overflow = {}, window = {}, head = '' }
+  local found = { following = '', overflow = {}, window = {}, head = '', digest = '', bytes = BYTES_MAX }
   found.fields, found.leftOut = fieldsOf(session, maxField)
 
   local waiting = lengthOf('LLEN', overflow) or 0
   if waiting > 0 then
     found.overflow = call('LRANGE', overflow, 0, page - 1)
-    found.head = digestOf(found.overflow)
+    found.head = (digestOf(found.overflow))
   end
 
   local length = lengthOf('LLEN', messages)
@@ -70,6 +80,8 @@ local function record(session, messages, overflow, maxField, page, from)
 
   local whole = waiting <= page and (length or 0) <= page and from == 0
   -- A hash that is told in another order counts as changed: it is read once more then.
-  found.digest = whole and digestOf({ found.fields, found.leftOut, found.window, found.head }) or ''
+  if whole then
+    found.digest, found.bytes = digestOf({ found.fields, found.leftOut, found.window, found.head })
+  end
   return found
 end

@@ -1,19 +1,36 @@
--- Deletes a session that stands in warm, with its window and overflow, and writes the ledger.
+-- Deletes sessions that stand in warm, with window and overflow, and writes the ledgers: a batch of users, each under its own
+-- conditions.
 --
--- KEYS  1 session, 2 messages, 3 overflow, 4 ledger
--- ARGV  1 largest field that is read, in bytes, 2 messages a page, 3 digest of the snapshot, 4 version of the ledger
---       that was read, or '', 5 ledger, or '' to leave it
--- Returns 1, or 0 if anything has changed since the snapshot: then nothing is done.
+-- KEYS  per user: session, messages, overflow, ledger
+-- ARGV  1 largest field that is read, in bytes, 2 messages a page; then per user: digest of the snapshot, version of the
+--       ledger that was read, or '', ledger, or '' to leave it
+-- Returns one code per user: 1, or 0 if anything has changed since the snapshot: then nothing is done; or the text of an
+-- error. Stops early like read.lua.
 -- Guarantee: what was said since the snapshot stays; a look that read before finds its ledger changed. The next write
 -- finds no session and opens another one.
 --@include record.lua
 
 local VERSION = 8
 
-local found = record(KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[1]), tonumber(ARGV[2]), 0)
-if found.digest == '' or found.digest ~= ARGV[3] then return 0 end
-local ledger = call('GET', KEYS[4])
-if (ledger and ledger:sub(1, VERSION) or '') ~= ARGV[4] then return 0 end
-if ARGV[5] ~= '' then call('SET', KEYS[4], ARGV[5]) end
-call('DEL', KEYS[1], KEYS[2], KEYS[3])
-return 1
+local maxField, page = tonumber(ARGV[1]), tonumber(ARGV[2])
+local total = 0
+local function sink(n)
+  local session, messages, overflow, ledger = unpack(KEYS, 4 * n - 3, 4 * n)
+  local digest, version, text = unpack(ARGV, 3 * n, 3 * n + 2)
+  local found = record(session, messages, overflow, maxField, page, 0)
+  total = total + found.bytes
+  if found.digest == '' or found.digest ~= digest then return 0 end
+  local stored = call('GET', ledger)
+  if (stored and stored:sub(1, VERSION) or '') ~= version then return 0 end
+  if text ~= '' then call('SET', ledger, text) end
+  call('DEL', session, messages, overflow)
+  return 1
+end
+
+local codes = {}
+for n = 1, #KEYS / 4 do
+  local done, code = pcall(sink, n)
+  codes[n] = done and code or textOf(code)
+  if total > BYTES_MAX then break end
+end
+return codes
