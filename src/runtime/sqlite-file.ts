@@ -80,6 +80,17 @@ export class SqliteFile {
     return translated(this.#file, this.#kind, () => transaction(this.#sqlite, work, 'DEFERRED'));
   }
 
+  /** Lets reads share a transaction: to begin and end one takes each as long as to look a row up. Whatever fails inside fails alone. */
+  together(work: () => void): void {
+    this.#assertOpen();
+    this.#sqlite.exec('BEGIN DEFERRED');
+    try {
+      work();
+    } finally {
+      if (this.#sqlite.isTransaction) this.#sqlite.exec('COMMIT');
+    }
+  }
+
   all(sql: string, values: readonly Bound[]): Row[] {
     return this.#statement(sql).all(...values);
   }

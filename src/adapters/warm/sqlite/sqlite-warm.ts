@@ -56,6 +56,11 @@ export class SqliteWarm implements WarmStore {
     this.#commits = new GroupCommit(this.#database);
   }
 
+  /** Lets the calls of `get`, `find` and `count` that `work` begins read as one, at less cost. */
+  readTogether(work: () => void): void {
+    this.#database.together(work);
+  }
+
   async put(
     agentId: string,
     writes: readonly EntryWrite[],

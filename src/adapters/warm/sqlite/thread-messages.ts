@@ -1,11 +1,12 @@
 /** What passes between a process and the thread of its SQLite file. */
+import type { Entry } from '../../../model/entry.ts';
 import {
   UnsuitableStoreError,
   UsageError,
   WarmUnavailableError,
   errorMessage,
 } from '../../../model/errors.ts';
-import { ABSENT, type EntryWrite, type WarmStore } from '../../../ports/warm.ts';
+import { ABSENT, type EntryWrite, type StoredEntry, type WarmStore } from '../../../ports/warm.ts';
 
 /** What is asked of the thread; `close` ends it. */
 export interface Question {
@@ -23,45 +24,121 @@ export interface Answer {
   readonly error?: PackedError;
 }
 
-/**
- * Hands over together what is given in one turn of the event loop: to post each answer alone took the thread a tenth of
- * its time.
- */
-export function gathered<T>(send: (items: readonly T[]) => void): (item: T) => void {
-  let waiting: T[] = [];
-  return (item) => {
-    waiting.push(item);
-    if (waiting.length > 1) return;
-    // After the promises of this turn have gone on.
-    process.nextTick(() => {
-      const items = waiting;
-      waiting = [];
-      send(items);
-    });
-  };
-}
-
 interface PackedError {
   readonly name: string;
   readonly message: string;
   readonly retryAfterMs: number | undefined;
 }
 
+/** An entry as a list: the names of an object's parts cross with each of them, and took half of the time. */
+type PackedEntry = readonly [
+  memoryId: string,
+  agentId: string,
+  timestamp: number,
+  content: string,
+  compressionLevel: 1,
+  importanceScore: number,
+  retrievalCount: number,
+  creationTime: number,
+  lastAccessTime: number,
+  embedding: readonly number[] | undefined,
+  memoryType: string | undefined,
+  stepNumber: number | undefined,
+  attributes: readonly (readonly [name: string, value: string | number | boolean])[],
+  sources: readonly string[],
+  payload: string | undefined,
+];
+
 /** A symbol cannot pass: null stands for it. */
-type PackedWrite = Omit<EntryWrite, 'expected'> & { readonly expected: string | null | undefined };
+export type PackedWrite = readonly [
+  entry: PackedEntry,
+  expected: string | null | undefined,
+  expiresAt: number | undefined,
+];
 
 export function packWrites(writes: readonly EntryWrite[]): PackedWrite[] {
-  return writes.map((write) => ({
-    ...write,
-    expected: write.expected === ABSENT ? null : write.expected,
-  }));
+  return writes.map(({ entry, expected, expiresAt }) => [
+    packEntry(entry),
+    expected === ABSENT ? null : expected,
+    expiresAt,
+  ]);
 }
 
 export function unpackWrites(packed: readonly PackedWrite[]): EntryWrite[] {
-  return packed.map((write) => ({
-    ...write,
-    expected: write.expected === null ? ABSENT : write.expected,
+  return packed.map(([entry, expected, expiresAt]) => ({
+    entry: unpackEntry(entry),
+    expected: expected === null ? ABSENT : expected,
+    expiresAt,
   }));
+}
+
+export type PackedStored = readonly [entry: PackedEntry, version: string];
+
+export function packStored(stored: readonly StoredEntry[]): PackedStored[] {
+  return stored.map(({ entry, version }) => [packEntry(entry), version]);
+}
+
+export function unpackStored(packed: readonly PackedStored[]): StoredEntry[] {
+  return packed.map(([entry, version]) => ({ entry: unpackEntry(entry), version }));
+}
+
+function packEntry(entry: Entry): PackedEntry {
+  const { metadata } = entry;
+  return [
+    entry.memoryId,
+    entry.agentId,
+    entry.timestamp,
+    entry.content,
+    metadata.compressionLevel,
+    metadata.importanceScore,
+    metadata.retrievalCount,
+    metadata.creationTime,
+    metadata.lastAccessTime,
+    entry.embedding,
+    entry.memoryType,
+    entry.stepNumber,
+    Object.entries(entry.attributes),
+    entry.sources,
+    entry.payload,
+  ];
+}
+
+function unpackEntry([
+  memoryId,
+  agentId,
+  timestamp,
+  content,
+  compressionLevel,
+  importanceScore,
+  retrievalCount,
+  creationTime,
+  lastAccessTime,
+  embedding,
+  memoryType,
+  stepNumber,
+  attributes,
+  sources,
+  payload,
+]: PackedEntry): Entry {
+  return {
+    memoryId,
+    agentId,
+    timestamp,
+    content,
+    metadata: {
+      compressionLevel,
+      importanceScore,
+      retrievalCount,
+      creationTime,
+      lastAccessTime,
+    },
+    attributes: Object.fromEntries(attributes),
+    sources,
+    ...(embedding && { embedding }),
+    ...(memoryType !== undefined && { memoryType }),
+    ...(stepNumber !== undefined && { stepNumber }),
+    ...(payload !== undefined && { payload }),
+  };
 }
 
 export function packError(error: unknown): PackedError {

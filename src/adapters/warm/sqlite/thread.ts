@@ -1,28 +1,44 @@
 /** The thread of one SQLite file: see `ThreadedWarm`. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SqliteWarm } from './sqlite-warm.ts';
+import type { Page, StoredEntry, WarmStore } from '../../../ports/warm.ts';
+import { gathered } from '../../../runtime/gathered.ts';
 import {
   type Answer,
+  type PackedWrite,
   type Question,
-  gathered,
   packError,
+  packStored,
   unpackWrites,
 } from './thread-messages.ts';
+
+const READS: ReadonlySet<keyof WarmStore> = new Set(['get', 'find', 'count']);
 
 let now = 0;
 
 const answer = gathered((answers: readonly Answer[]) => parentPort?.postMessage(answers));
 
+async function resultOf(
+  warm: SqliteWarm,
+  method: keyof WarmStore,
+  args: readonly unknown[],
+): Promise<unknown> {
+  if (method === 'put') {
+    const [owner, writes, how] = args as Parameters<WarmStore['put']>;
+    return warm.put(owner, unpackWrites(writes as unknown as readonly PackedWrite[]), how);
+  }
+  const call = warm[method].bind(warm) as (...given: readonly unknown[]) => Promise<unknown>;
+  const result = await call(...args);
+  if (method === 'get') return packStored(result as readonly StoredEntry[]);
+  if (method !== 'find') return result;
+  const { items, cursor } = result as Page<StoredEntry>;
+  return { items: packStored(items), cursor };
+}
+
 async function ask(warm: SqliteWarm, { id, method, args, now: at }: Question): Promise<void> {
   now = at;
   try {
-    const call = warm[method].bind(warm) as (...given: unknown[]) => Promise<unknown>;
-    const [owner, writes, how] = args;
-    const given =
-      method === 'put'
-        ? [owner, unpackWrites(writes as Parameters<typeof unpackWrites>[0]), how]
-        : args;
-    answer({ id, result: await call(...given) });
+    answer({ id, result: await resultOf(warm, method, args) });
   } catch (error) {
     answer({ id, error: packError(error) });
   }
@@ -35,7 +51,14 @@ try {
   now = openedAt;
   const warm = new SqliteWarm(file, { now: () => now, sleep: () => Promise.resolve() });
   parentPort?.on('message', (questions: readonly Question[]) => {
-    for (const question of questions) void ask(warm, question);
+    const [reads = [], others = []] = [true, false].map((read) =>
+      questions.filter(({ method }) => READS.has(method) === read),
+    );
+    if (reads.length > 0)
+      warm.readTogether(() => {
+        for (const question of reads) void ask(warm, question);
+      });
+    for (const question of others) void ask(warm, question);
   });
   answer({ id: 0 });
 } catch (error) {

@@ -2,21 +2,22 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { WarmUnavailableError, errorMessage } from '../../../model/errors.ts';
 import type { Clock } from '../../../ports/clock.ts';
-import type { WarmStore } from '../../../ports/warm.ts';
+import type { Page, WarmStore } from '../../../ports/warm.ts';
+import { gathered } from '../../../runtime/gathered.ts';
 import {
   type Answer,
   type Question,
-  gathered,
   packError,
+  type PackedStored,
   packWrites,
   unpackError,
+  unpackStored,
 } from './thread-messages.ts';
 
 /** As this file itself: TypeScript as it is, or compiled. */
 const THREAD = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
 
-type Method = keyof WarmStore;
-type Returned<M extends Method> = Awaited<ReturnType<WarmStore[M]>>;
+type Returned<M extends keyof WarmStore> = Awaited<ReturnType<WarmStore[M]>>;
 
 interface Asked {
   readonly resolve: (result: never) => void;
@@ -62,20 +63,21 @@ export class ThreadedWarm implements WarmStore {
     }
   }
 
-  put(...[agentId, writes, how]: Parameters<WarmStore['put']>): Promise<Returned<'put'>> {
+  async put(...[agentId, writes, how]: Parameters<WarmStore['put']>): Promise<Returned<'put'>> {
     return this.#ask('put', agentId, packWrites(writes), how);
   }
 
-  get(...args: Parameters<WarmStore['get']>): Promise<Returned<'get'>> {
-    return this.#ask('get', ...args);
+  async get(...args: Parameters<WarmStore['get']>): Promise<Returned<'get'>> {
+    return unpackStored(await this.#ask<PackedStored[]>('get', ...args));
   }
 
   remove(...args: Parameters<WarmStore['remove']>): Promise<Returned<'remove'>> {
     return this.#ask('remove', ...args);
   }
 
-  find(...args: Parameters<WarmStore['find']>): Promise<Returned<'find'>> {
-    return this.#ask('find', ...args);
+  async find(...args: Parameters<WarmStore['find']>): Promise<Returned<'find'>> {
+    const { items, cursor } = await this.#ask<Page<PackedStored>>('find', ...args);
+    return { items: unpackStored(items), cursor };
   }
 
   search(...args: Parameters<WarmStore['search']>): Promise<Returned<'search'>> {
@@ -112,13 +114,13 @@ export class ThreadedWarm implements WarmStore {
     await this.#thread.terminate();
   }
 
-  #ask<M extends Method>(method: M, ...args: readonly unknown[]): Promise<Returned<M>> {
+  #ask<T>(method: keyof WarmStore, ...args: readonly unknown[]): Promise<T> {
     if (this.#ended !== undefined) return Promise.reject(this.#gone());
     this.#questions += 1;
     const id = this.#questions;
     const answer = this.#answerTo(id);
     this.#send({ id, method, args, now: this.#clock.now() });
-    return answer as Promise<Returned<M>>;
+    return answer as Promise<T>;
   }
 
   #post(questions: readonly Question[]): void {
