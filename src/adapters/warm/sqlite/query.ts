@@ -31,12 +31,12 @@ export const ORDERS: Readonly<Record<EntryOrder, { column: string; direction: 'A
  * the index: a query goes by what it asks for.
  */
 export function thereOf(agentId: string, now: number): Sql {
-  return {
-    text: `entry.owner = ? AND (entry.expires_at IS NULL OR entry.expires_at > ?)
-      AND +entry.timestamp > coalesce((SELECT erased_at FROM tombstone WHERE unfinished = ?), ${-(2 ** 53)})`,
-    values: [agentId, now, agentId],
-  };
+  return { text: THERE, values: [agentId, now, agentId] };
 }
+
+/** The text of `thereOf`, for statements that are put together once. */
+export const THERE = `entry.owner = ? AND (entry.expires_at IS NULL OR entry.expires_at > ?)
+      AND +entry.timestamp > coalesce((SELECT erased_at FROM tombstone WHERE unfinished = ?), ${-(2 ** 53)})`;
 
 /** The same of whichever owner's, for the table `entry` under a name. */
 export function thereOfAny(table: string, now: number): Sql {

@@ -28,6 +28,7 @@ import {
   AT_MOST,
   type Bound,
   ORDERS,
+  THERE,
   boundOf,
   decodeCursor,
   encodeCursor,
@@ -42,6 +43,9 @@ import { tidyText, wordOf } from './text-index.ts';
 
 /** Expired entries that one sweep removes: 1,000 of half a kilobyte held the event loop for 19 to 87 ms. */
 const SWEEP_AT_ONCE = 200;
+
+const BY_ID = `SELECT ${ENTRY} FROM entry WHERE entry.id = ? AND ${THERE}`;
+const STANDING = `SELECT entry.version, ${THERE} AS there FROM entry WHERE entry.owner = ? AND entry.id = ?`;
 
 /** The warm tier in one SQLite file. Calls of one process and of others take turns; each is done when it returns. */
 export class SqliteWarm implements WarmStore {
@@ -129,10 +133,7 @@ export class SqliteWarm implements WarmStore {
     const there = thereOf(agentId, this.#clock.now());
     return this.#database.read(() =>
       memoryIds.flatMap((id) => {
-        const [row] = this.#database.all(
-          `SELECT ${ENTRY} FROM entry WHERE entry.id = ? AND ${there.text}`,
-          [id, ...there.values],
-        );
+        const [row] = this.#database.all(BY_ID, [id, ...there.values]);
         return row ? [storedEntry(row)] : [];
       }),
     );
@@ -327,10 +328,7 @@ export class SqliteWarm implements WarmStore {
     now: number,
   ): { version: string | undefined; there: boolean } {
     const there = thereOf(agentId, now);
-    const [row] = this.#database.all(
-      `SELECT entry.version, ${there.text} AS there FROM entry WHERE entry.owner = ? AND entry.id = ?`,
-      [...there.values, agentId, id],
-    );
+    const [row] = this.#database.all(STANDING, [...there.values, agentId, id]);
     return {
       version: row && String(row['version']),
       there: row?.['there'] === 1,
