@@ -88,7 +88,11 @@ export class SqliteFile {
 
   /** Lets the reads of `work` share a transaction: to begin and end one takes as long as to look a row up. */
   together(work: () => void): void {
-    this.#assertOpen();
+    // Each says so of itself then.
+    if (!this.#sqlite.isOpen) {
+      work();
+      return;
+    }
     this.#sqlite.exec('BEGIN DEFERRED');
     try {
       work();

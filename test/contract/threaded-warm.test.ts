@@ -48,6 +48,35 @@ test('once closed it refuses every call, and closing it again is no trouble', as
   await expect(warm.count('ann')).rejects.toThrow(WarmUnavailableError);
 });
 
+test('what is asked while it is being closed is refused, each alone', async () => {
+  const warm = await ThreadedWarm.open(join(folder, 'warm.sqlite'), clock);
+  const closing = warm.close();
+  await new Promise((resolve) => process.nextTick(resolve));
+  const asked = [warm.get('ann', ['m']), warm.count('ann')].map((one) =>
+    expect(one).rejects.toThrow(/was closed/),
+  );
+  await Promise.all(asked);
+  await closing;
+});
+
+test('reads of one turn see what was written before, and one that fails leaves the others', async () => {
+  const warm = await ThreadedWarm.open(join(folder, 'warm.sqlite'), clock);
+  await warm.put('ann', [{ entry: ENTRY }]);
+  const [found, wrong, got, count] = await Promise.allSettled([
+    warm.find('ann', {}, 'newest', { limit: 5 }),
+    warm.find('ann', {}, 'newest', { limit: 5, cursor: 'none' }),
+    warm.get('ann', ['m']),
+    warm.count('ann'),
+  ]);
+  expect(found).toMatchObject({ value: { items: [{ entry: ENTRY }], cursor: undefined } });
+  expect(wrong).toMatchObject({ status: 'rejected' });
+  expect(got).toMatchObject({ value: [{ entry: ENTRY }] });
+  expect(count).toMatchObject({ value: 1 });
+  await warm.put('ann', [{ entry: { ...ENTRY, memoryId: 'n' } }]);
+  expect(await warm.count('ann')).toBe(2);
+  await warm.close();
+});
+
 test('what cannot be told to a thread fails alone, whatever is asked beside it', async () => {
   const warm = await ThreadedWarm.open(join(folder, 'warm.sqlite'), clock);
   const attributes = { callback: () => undefined } as never;

@@ -31,6 +31,6 @@ local codes = {}
 for n = 1, #KEYS / 4 do
   local done, code = pcall(sink, n)
   codes[n] = done and code or textOf(code)
-  if total > BYTES_MAX then break end
+  if total >= BYTES_MAX then break end
 end
 return codes

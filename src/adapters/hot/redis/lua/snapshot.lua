@@ -45,6 +45,6 @@ local rows = {}
 for n = 1, count do
   local done, row = pcall(snapshot, n)
   rows[n] = done and row or textOf(row)
-  if total > BYTES_MAX then break end
+  if total >= BYTES_MAX then break end
 end
 return rows
