@@ -8,7 +8,7 @@ const BUSY_TIMEOUT_MS = 1_000;
 
 /**
  * Pages of the log that are gathered before they go into the file, 16 MB: pages that are written again and again go there
- * once. With the 1,000 of SQLite's own a demotion took 20 µs of 205 more.
+ * once. A demotion takes the thread of warm 193 µs with it, and took 219 with the 1,000 of SQLite's own.
  */
 const CHECKPOINT_PAGES = 4_000;
 

@@ -15,8 +15,8 @@ interface Asked extends Part {
 
 /**
  * Users that one call takes. What comes back together goes on together, and shares messages and commits further on: with
- * 64 a demotion took 7 to 13 % less CPU time than with 32, and with 128 again 7 to 14 %; but Redis is held up for 30 µs by
- * each.
+ * 64 a demotion took 7 to 13 % less CPU time than with 32, and with 128 again 7 to 14 %; but each holds Redis up for some
+ * 40 µs.
  */
 const USERS_MAX = 64;
 
