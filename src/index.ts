@@ -16,7 +16,7 @@ import type { RecallRequest, Recalled } from './recall/recalled.ts';
 import type { ErasureReport } from './tiers/erase.ts';
 import type { ResumedFrom } from './tiers/promote.ts';
 import type { At, SessionDetails } from './abandonment/activity.ts';
-import { type Wanted, areStillWanted } from './abandonment/wanted.ts';
+import { type Wanted, areStillWanted, doStillHold } from './abandonment/wanted.ts';
 import type { EventType, RekindleEvent } from './model/event.ts';
 import { formatInstant } from './model/instant.ts';
 import type { SubscriberOptions } from './rescue/options.ts';
@@ -122,8 +122,14 @@ export class Rekindle extends Activity {
     this.#bus ??= openBus(this.#config);
     const { inbox, clock } = this.#hot;
     const wanted: SubscriberPorts['wanted'] = (events) => this.#areStillWanted(events);
+    const holds: SubscriberPorts['holds'] = (events) =>
+      doStillHold(
+        events.map((event) => ({ ref: this.#refOf(event), event })),
+        this.#hot,
+        this.#config,
+      );
     const subscriber = new Subscriber(
-      { bus: await this.#bus, inbox, clock, wanted },
+      { bus: await this.#bus, inbox, clock, wanted, holds },
       options,
       log && { log },
     );

@@ -1,10 +1,10 @@
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
-import { type Wanted, areStillWanted } from '../../src/abandonment/wanted.ts';
+import { areStillWanted, doStillHold } from '../../src/abandonment/wanted.ts';
 import { openBus } from '../../src/compose.ts';
 import { MINUTE_MS } from '../../src/model/duration.ts';
-import type { AnyEvent, RekindleEvent } from '../../src/model/event.ts';
-import { Subscriber } from '../../src/rescue/subscriber.ts';
+import type { AnyEvent } from '../../src/model/event.ts';
+import { Subscriber, type SubscriberPorts } from '../../src/rescue/subscriber.ts';
 import type { Bench, Figure } from '../harness.ts';
 import { assertDone, rate, userIds } from '../harness.ts';
 import { announcement } from '../payload.ts';
@@ -27,16 +27,23 @@ async function ours(bench: Bench): Promise<number> {
   await announce(pipeline, sessions);
   const { bus, clock, hot } = pipeline;
   // As `Rekindle` asks: of ledgers in which these announcements stand.
-  const wanted = (events: readonly RekindleEvent<'cart.abandoned'>[]): Promise<Wanted[]> =>
+  const ports = { ledgers: hot.ledgers, clock };
+  const wanted: SubscriberPorts['wanted'] = (events) =>
     areStillWanted(
       events.map(({ data }) => ({ ref: data.user, data })),
-      { ledgers: hot.ledgers, clock },
+      ports,
+      config,
+    );
+  const holds: SubscriberPorts['holds'] = (events) =>
+    doStillHold(
+      events.map((event) => ({ ref: event.data.user, event })),
+      ports,
       config,
     );
   const finished = Promise.withResolvers<undefined>();
   let calls = 0;
   const subscriber = new Subscriber(
-    { bus, inbox: hot.inbox, clock, wanted },
+    { bus, inbox: hot.inbox, clock, wanted, holds },
     {
       group: 'bench',
       types: ['cart.abandoned'],

@@ -56,6 +56,16 @@ export interface Quarantined {
   readonly at: number;
 }
 
+/** An announcement as it was recorded. */
+export interface Recorded {
+  readonly user: string;
+  readonly sequence: number;
+  /** The latest activity of the user then, Unix milliseconds. */
+  readonly activityAt: number;
+  /** The cart then, as JSON. */
+  readonly cart: string;
+}
+
 export interface ReadOptions {
   /** Spares what only a look needs: `expiresAt` may be undefined and `overflow` 0 then, whatever they are. Default false. */
   readonly brief?: boolean;
@@ -65,6 +75,15 @@ export interface ReadOptions {
 export interface LedgerStore {
   /** Reads session and ledger of each user, in the order of `users`; one user's trouble is its own. */
   read(users: readonly string[], now: number, options?: ReadOptions): Promise<Reading[]>;
+
+  /**
+   * Whether all that decides on these announcements is as it was when they were recorded: each is the latest event of its
+   * user, its episode is open, the cart is the same and of the same life, the user did nothing since, ordered never and opted
+   * out of nothing, the session is not over. Much cheaper than `read`.
+   * @returns for each, in their order: the consent that the session states now, '' where it states none; undefined where
+   * something has changed, or only `read` can tell
+   */
+  unchanged(announced: readonly Recorded[]): Promise<(string | undefined)[]>;
 
   /**
    * Writes each ledger with its new events, and without the notes that were read, for it has taken them in; if the claim's lease still has time to run and neither the session nor the

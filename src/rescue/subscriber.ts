@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Wanted } from '../abandonment/wanted.ts';
+import type { Verdict, Wanted } from '../abandonment/wanted.ts';
 import { MINUTE_MS, SECOND_MS } from '../model/duration.ts';
 import type { AnyEvent, EventType, RekindleEvent } from '../model/event.ts';
 import type { Bus, Delivery, Subscription } from '../ports/bus.ts';
@@ -44,6 +44,8 @@ export interface SubscriberPorts {
   readonly clock: Clock;
   /** Which announcements hold still, in their order; one round trip. */
   readonly wanted: (events: readonly Announced[]) => Promise<Wanted[]>;
+  /** The same without what contacting them depends on, which may be much cheaper. Default: `wanted`. */
+  readonly holds?: (events: readonly Announced[]) => Promise<Verdict[]>;
 }
 
 export interface SubscriberTools {
@@ -273,7 +275,7 @@ export class Subscriber extends BaseService {
 
   /** Begins tasks and asks after them, all in one round trip; never rejects. */
   async #prepare(tasks: readonly Task[]): Promise<void> {
-    const { inbox, clock, wanted } = this.#ports;
+    const { inbox, clock, wanted, holds = wanted } = this.#ports;
     const { group, claimMs: holdMs } = this.#settings;
     const some = tasks.filter((task) => this.#isOurs(task));
     if (some.length === 0) return;
@@ -283,8 +285,8 @@ export class Subscriber extends BaseService {
       const arrivals = some.map(({ entry }) => entry);
       return inbox.begin(group, arrivals, { now, holdMs, token: this.#token });
     };
-    const ask = async (): Promise<Wanted[]> =>
-      announced.length > 0 ? wanted(announced.map(({ event }) => event as Announced)) : [];
+    const ask = async (): Promise<Verdict[]> =>
+      announced.length > 0 ? holds(announced.map(({ event }) => event as Announced)) : [];
     const [begun, answers] = await Promise.allSettled([begin(), ask()]);
     if (begun.status === 'rejected') {
       const away = this.#away(begun.reason);
@@ -295,7 +297,7 @@ export class Subscriber extends BaseService {
     if (!refused) this.#failures = 0;
     let asked = 0;
     for (const [index, task] of some.entries()) {
-      let answer: Wanted | undefined;
+      let answer: Verdict | undefined;
       if (announced[asked] === task && answers.status === 'fulfilled')
         answer = answers.value[asked];
       if (announced[asked] === task) asked += 1;
@@ -322,7 +324,7 @@ export class Subscriber extends BaseService {
   #begunAs(
     task: Task,
     begun: Begun | undefined,
-    answer: Wanted | undefined,
+    answer: Verdict | undefined,
     refused: Ending | undefined,
   ): Ending | undefined {
     if (begun === 'unreadable' || begun === undefined)

@@ -222,7 +222,8 @@ describe('subscribers', () => {
     const { ledgers, keys } = world.hot;
     expect(await ledgers.note(USER, { ...note, at: world.now }, world.now)).toBe(true);
     await world.client.set(keys.contacted(USER), '1=m1');
-    await world.client.hset(keys.inbox(encodeURIComponent(USER)), 'rescue', 'had');
+    await world.client.sadd(keys.inbox, '1');
+    await world.client.hset(`${keys.inbox}:1`, encodeURIComponent(USER), 'had', 'other', 'had');
     expect((await erases()).removed).toMatchObject({ 'hot subscribers': 2 });
     expect(await named()).toEqual([]);
     expect(await ledgers.note(USER, { ...note, at: world.now }, world.now)).toBe(false);

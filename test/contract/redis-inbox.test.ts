@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { RedisInbox } from '../../src/adapters/hot/redis/inbox.ts';
 import { Keys } from '../../src/adapters/hot/redis/keys.ts';
@@ -17,32 +18,74 @@ inboxContract('Redis', () => {
     },
     pass: (ms) => sleep(ms),
     spoil: async (subject) => {
-      await client.set(keys.inbox(subject), 'no record');
+      // Whoever writes there first makes the hash.
+      await new RedisInbox(client, keys, { retentionMs: RETENTION_MS }).begin(
+        'any',
+        [{ subject: 'other', source: '', id: 'id', sequence: '1', at: 1, user: undefined }],
+        { now: 1, holdMs: 1, token: 'member' },
+      );
+      const [period] = await client.smembers(keys.inbox);
+      await client.hset(`${keys.inbox}:${period!}`, subject, 'no record');
     },
   };
 });
 
-it('leaves a key alone that is no text', async () => {
+const event = { subject: 'ada', source: '/shop', id: 'id', sequence: '1', at: 1, user: 'ada' };
+const hold = { now: 1, holdMs: 1_000, token: 'member' };
+const done = { ...event, outcome: 'done' } as const;
+
+const hashes = async (client: Redis): Promise<string[]> =>
+  (await client.keys('rekindle:inbox:*')).sort();
+
+it('leaves a key alone that is none of its hashes, and refuses to go on beside it', async () => {
   const client = redis.client();
   const inbox = new RedisInbox(client, keys, { retentionMs: RETENTION_MS });
-  const event = { subject: 'ada', source: '/shop', id: 'id', sequence: '1', at: 1, user: 'ada' };
-  const hold = { now: 1, holdMs: 1_000, token: 'member' };
-  await client.hset(keys.inbox('ada'), 'field', 'value');
-  expect(await inbox.begin('one', [event], hold)).toEqual(['unreadable']);
-  expect(await inbox.renew('one', [event], hold)).toEqual([false]);
-  expect(await inbox.end('one', [{ ...event, outcome: 'done' }], 'member')).toEqual([false]);
-  expect(await client.hgetall(keys.inbox('ada'))).toEqual({ field: 'value' });
+  await client.set(keys.inbox, 'somebody else’s');
+  await expect(inbox.begin('one', [event], hold)).rejects.toThrow('WRONGTYPE');
+  expect(await client.get(keys.inbox)).toBe('somebody else’s');
 });
 
-it('keeps all of a subject under one key, so that an erasure is one DEL', async () => {
+it('keeps all of a subject in one field of one hash', async () => {
   const client = redis.client();
   const inbox = new RedisInbox(client, keys, { retentionMs: RETENTION_MS });
-  const event = { subject: 'ada', source: '/shop', id: 'id', sequence: '1', at: 1, user: 'ada' };
-  const hold = { now: 1, holdMs: 1_000, token: 'member' };
   await inbox.begin('one', [event], hold);
   await inbox.begin('other', [event, { ...event, source: '/other' }], hold);
-  expect(await client.keys('*')).toEqual(['rekindle:inbox:ada']);
-  await client.del(keys.inbox('ada'));
-  expect(await inbox.end('one', [{ ...event, outcome: 'done' }], 'member')).toEqual([false]);
+  const [only, ...others] = await hashes(client);
+  expect(others).toEqual([]);
+  expect(await client.hkeys(only!)).toEqual(['ada']);
+  await client.hdel(only!, 'ada');
+  expect(await inbox.end('one', [done], 'member')).toEqual([false]);
   expect(await inbox.begin('one', [event], hold)).toEqual(['new']);
+});
+
+it('moves a subject to the hash of the time, and removes a hash of which all is forgotten', async () => {
+  const client = redis.client();
+  const inbox = new RedisInbox(client, keys, { retentionMs: RETENTION_MS });
+  await inbox.begin('one', [event, { ...event, subject: 'bob' }], hold);
+  const [first] = await hashes(client);
+  // A quarter of the retention is a period.
+  await sleep(RETENTION_MS / 4);
+  expect(await inbox.end('one', [done], 'member')).toEqual([true]);
+  const [, second] = await hashes(client);
+  expect(await client.hkeys(first!)).toEqual(['bob']);
+  expect(await client.hkeys(second!)).toEqual(['ada']);
+  await sleep(RETENTION_MS * 1.5);
+  expect(await inbox.begin('one', [event], hold)).toEqual(['new']);
+  const left = await hashes(client);
+  expect(left).toHaveLength(1);
+  expect(await client.smembers(keys.inbox)).toEqual(left.map((key) => key.split(':')[2]));
+});
+
+it('finds what one wrote who remembers for longer or shorter', async () => {
+  const client = redis.client();
+  const inboxes = [RETENTION_MS, 40 * RETENTION_MS, 9 * RETENTION_MS].map(
+    (retentionMs) => new RedisInbox(client, keys, { retentionMs }),
+  );
+  for (const [n, inbox] of inboxes.entries()) {
+    const own = { ...event, id: `id-${n}`, sequence: String(n) };
+    expect(await inbox.begin('one', [own], hold)).toEqual(['new']);
+    for (const other of inboxes) expect(await other.begin('one', [own], hold)).toEqual(['busy']);
+    expect(await inbox.end('one', [{ ...own, outcome: 'done' }], 'member')).toEqual([true]);
+    for (const other of inboxes) expect(await other.begin('one', [own], hold)).toEqual(['repeat']);
+  }
 });

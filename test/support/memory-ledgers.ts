@@ -1,10 +1,11 @@
 import { type Keys, isMessagesType } from '../../src/adapters/hot/redis/keys.ts';
 import type { CartEvent } from '../../src/model/event.ts';
+import { formatInstant } from '../../src/model/instant.ts';
 import { decodeLedger, encodeLedger } from '../../src/model/ledger.ts';
 import type { Ledger, Note } from '../../src/model/ledger.ts';
 import { type OptOut, parseOptOut } from '../../src/model/opt-out.ts';
 import type { Problem } from '../../src/model/problem.ts';
-import { GUARD_FIELDS, POLICY_FIELDS } from '../../src/model/session.ts';
+import { GUARD_FIELDS, POLICY_FIELDS, parseOwnMarks } from '../../src/model/session.ts';
 import type { PolicyField } from '../../src/model/session.ts';
 import type { Claim } from '../../src/ports/agenda.ts';
 import type {
@@ -13,6 +14,7 @@ import type {
   LedgerWrite,
   Quarantined,
   Reading,
+  Recorded,
 } from '../../src/ports/ledger.ts';
 import type { HotOptions } from './hot-options.ts';
 import type { TinyStore } from './tiny-store.ts';
@@ -93,6 +95,22 @@ export class MemoryLedgers implements LedgerStore {
       pending: stored?.pending ?? [],
       notes: stored?.notes ?? [],
     };
+  }
+
+  async unchanged(announced: readonly Recorded[]): Promise<(string | undefined)[]> {
+    return announced.map((one) => this.#unchanged(one));
+  }
+
+  #unchanged({ user, sequence, activityAt, cart }: Recorded): string | undefined {
+    const { fields, ledger, optedOutAt, optedOutOf } = this.#readOne(user, this.#now());
+    if (!fields || !ledger?.episode || optedOutAt !== undefined || optedOutOf) return undefined;
+    if (ledger.sequence !== sequence || ledger.activityAt !== activityAt) return undefined;
+    if (fields.last_activity !== formatInstant(activityAt) || fields.cart !== cart)
+      return undefined;
+    if (fields.last_order_at !== undefined) return undefined;
+    const marks = parseOwnMarks(fields.rekindle);
+    const goesOn = marks?.endedAt === undefined && marks?.cartOpenedAt === ledger.episode.life;
+    return fields.rekindle === undefined || goesOn ? (fields.consent ?? '') : undefined;
   }
 
   #sight(user: string): Sight {

@@ -3,11 +3,22 @@ import type { Arrival, Begun, Ended, Entry, Hold, Inbox } from '../../../ports/i
 import type { Keys } from './keys.ts';
 import { Script } from './script.ts';
 
-const beginScript = new Script<Begun[]>('inbox-begin.lua');
-const endScript = new Script<number[]>('inbox-end.lua');
-const renewScript = new Script<number[]>('inbox-renew.lua');
+const beginScript = new Script<string>('inbox-begin.lua');
+const endScript = new Script<string>('inbox-end.lua');
+const renewScript = new Script<string>('inbox-renew.lua');
 
-/** How many one script call takes: bounds how long Redis is busy, and what Lua hands to one MGET. */
+/** What inbox-begin.lua says of an event. */
+const BEGUN: Readonly<Record<string, Begun>> = {
+  n: 'new',
+  a: 'again',
+  r: 'repeat',
+  o: 'overtaken',
+  b: 'busy',
+  e: 'erased',
+  u: 'unreadable',
+};
+
+/** How many one script call takes: bounds how long Redis is busy, and what Lua hands to one command. */
 const AT_ONCE = 500;
 
 export interface RedisInboxOptions {
@@ -15,7 +26,7 @@ export interface RedisInboxOptions {
   readonly retentionMs: number;
 }
 
-/** The inbox as a text per subject, so that an erasure is one DEL, with a line per group and source: inbox-record.lua. */
+/** The inbox as a text per subject, with a line per group and source: inbox-record.lua. */
 export class RedisInbox implements Inbox {
   readonly #redis: Redis;
   readonly #keys: Keys;
@@ -27,68 +38,60 @@ export class RedisInbox implements Inbox {
     this.#retentionMs = options.retentionMs;
   }
 
-  begin(group: string, arrivals: readonly Arrival[], hold: Hold): Promise<Begun[]> {
+  async begin(group: string, arrivals: readonly Arrival[], hold: Hold): Promise<Begun[]> {
     const { now, holdMs, token } = hold;
-    return this.#inRuns(group, arrivals, (whose, run) => {
-      const keys = [this.#keys.tombstones];
-      const args: (string | number)[] = [now, now + holdMs, token, this.#retentionMs, whose];
+    const keys = [this.#keys.tombstones, this.#keys.inbox];
+    const letters = await inRuns(group, arrivals, (whose, run) => {
+      const texts: string[] = [];
       for (const { subject, id, sequence, fact, at, user } of run) {
-        keys.push(this.#keys.inbox(subject));
         // Nobody knows when: as if it were from before any erasure.
-        const who = user === undefined ? '' : `${Number.isFinite(at) ? at : 0} ${user}`;
-        args.push(wordOf(id), fact ? '' : wordOf(sequence), who);
+        const who = user === undefined ? '' : `${Number.isFinite(at) ? at : 0} ${textOf(user)}`;
+        texts.push(textOf(subject), wordOf(id), fact ? '' : wordOf(sequence), who);
       }
+      const args = [now, now + holdMs, token, this.#retentionMs, whose, JSON.stringify(texts)];
       return beginScript.run(this.#redis, keys, args);
     });
+    return Array.from(letters, (letter) => BEGUN[letter] ?? 'unreadable');
   }
 
   async end(group: string, ended: readonly Ended[], token: string): Promise<boolean[]> {
-    const answers = await this.#inRuns(group, ended, (whose, run) => {
-      const args = [token, whose];
-      for (const { outcome, id } of run) args.push(outcome, wordOf(id));
-      return endScript.run(this.#redis, this.#of(run), args);
+    const digits = await inRuns(group, ended, (whose, run) => {
+      const texts: string[] = [];
+      for (const { subject, outcome, id } of run) texts.push(textOf(subject), outcome, wordOf(id));
+      const args = [token, this.#retentionMs, whose, JSON.stringify(texts)];
+      return endScript.run(this.#redis, [this.#keys.inbox], args);
     });
-    return areOwn(answers);
+    return areOwn(digits);
   }
 
   async renew(group: string, held: readonly Entry[], hold: Hold): Promise<boolean[]> {
     const { now, holdMs, token } = hold;
-    const answers = await this.#inRuns(group, held, (whose, run) => {
-      const args = [
-        now + holdMs,
-        token,
-        this.#retentionMs,
-        whose,
-        ...run.map(({ id }) => wordOf(id)),
-      ];
-      return renewScript.run(this.#redis, this.#of(run), args);
+    const digits = await inRuns(group, held, (whose, run) => {
+      const texts: string[] = [];
+      for (const { subject, id } of run) texts.push(textOf(subject), wordOf(id));
+      const args = [now + holdMs, token, this.#retentionMs, whose, JSON.stringify(texts)];
+      return renewScript.run(this.#redis, [this.#keys.inbox], args);
     });
-    return areOwn(answers);
+    return areOwn(digits);
   }
+}
 
-  #of(entries: readonly Entry[]): string[] {
-    return entries.map(({ subject }) => this.#keys.inbox(subject));
+/** A call for each run of one source: nearly always there is one. All are sent before the first is answered. */
+async function inRuns<E extends Entry>(
+  group: string,
+  entries: readonly E[],
+  call: (whose: string, run: readonly E[]) => Promise<string>,
+): Promise<string> {
+  const calls: Promise<string>[] = [];
+  for (let from = 0; from < entries.length; ) {
+    const source = entries[from]?.source ?? '';
+    let to = from + 1;
+    while (to < entries.length && to < from + AT_ONCE && entries[to]?.source === source) to += 1;
+    const run = from === 0 && to === entries.length ? entries : entries.slice(from, to);
+    calls.push(call(whoseOf(group, source), run));
+    from = to;
   }
-
-  /** A call for each run of one source: nearly always there is one. All are sent before the first is answered. */
-  async #inRuns<E extends Entry, Answer>(
-    group: string,
-    entries: readonly E[],
-    call: (whose: string, run: readonly E[]) => Promise<Answer[]>,
-  ): Promise<Answer[]> {
-    const calls: Promise<Answer[]>[] = [];
-    for (let from = 0; from < entries.length; ) {
-      const source = entries[from]?.source ?? '';
-      let to = from + 1;
-      while (to < entries.length && to < from + AT_ONCE && entries[to]?.source === source) to += 1;
-      const run = from === 0 && to === entries.length ? entries : entries.slice(from, to);
-      calls.push(call(whoseOf(group, source), run));
-      from = to;
-    }
-    const [only] = calls;
-    if (only && calls.length === 1) return only;
-    return (await Promise.all(calls)).flat();
-  }
+  return (await Promise.all(calls)).join('');
 }
 
 /** No two pairs have the same: how long the group is stands before it. */
@@ -103,6 +106,11 @@ function wordOf(text: string): string {
 
 const PLAIN = /^[\w:/.~-]*$/;
 
-function areOwn(answers: readonly number[]): boolean[] {
-  return answers.map((own) => own === 1);
+/** As Redis would be given it by itself: JSON of half a character is refused there. */
+function textOf(text: string): string {
+  return text.isWellFormed() ? text : text.toWellFormed();
+}
+
+function areOwn(digits: string): boolean[] {
+  return Array.from(digits, (digit) => digit === '1');
 }

@@ -34,9 +34,9 @@ export class Keys {
     return `${this.#prefix}:ledger:${user}`;
   }
 
-  /** What subscribers know of the events of a subject, which is one of an event: percent-encoded. */
-  inbox(subject: string): string {
-    return `${this.#prefix}:inbox:${subject}`;
+  /** The names of the hashes, below this key, of what subscribers know of events by their subject. */
+  get inbox(): string {
+    return `${this.#prefix}:inbox`;
   }
 
   /** When rescue messages went to a user lately. */

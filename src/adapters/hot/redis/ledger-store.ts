@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { formatInstant } from '../../../model/instant.ts';
 import type { Note } from '../../../model/ledger.ts';
 import { type OptOut, parseOptOut } from '../../../model/opt-out.ts';
 import type { Problem } from '../../../model/problem.ts';
@@ -12,6 +13,7 @@ import type {
   Quarantined,
   ReadOptions,
   Reading,
+  Recorded,
 } from '../../../ports/ledger.ts';
 import { type Keys, isMessagesType } from './keys.ts';
 import { Script } from './script.ts';
@@ -30,6 +32,7 @@ type Row = [
 
 const quarantineScript = new Script<number[]>('quarantine.lua');
 const readScript = new Script<Row[]>('read.lua');
+const unchangedScript = new Script<[letters: string, ...consents: string[]]>('unchanged.lua');
 const commitScript = new Script<number[]>('commit.lua');
 /** 1: noted; 0: nobody to note it of; -1: too much waits. */
 const noteScript = new Script<number>('note.lua');
@@ -51,6 +54,9 @@ const DIGEST_MAX = 512;
 
 /** What PTTL says of a key that is not there. */
 const NO_KEY = -2;
+
+/** How many announcements one script call asks after: some 2 ms of Redis. */
+const ASKED_AT_ONCE = 500;
 
 /** Keys a page of a scan looks at: 1,000 take Redis 0.4 ms. */
 const SCAN_COUNT = 1_000;
@@ -115,6 +121,33 @@ export class RedisLedgerStore implements LedgerStore {
       );
     }
     return readings;
+  }
+
+  async unchanged(announced: readonly Recorded[]): Promise<(string | undefined)[]> {
+    const calls: Promise<(string | undefined)[]>[] = [];
+    for (let from = 0; from < announced.length; from += ASKED_AT_ONCE)
+      calls.push(this.#unchanged(announced.slice(from, from + ASKED_AT_ONCE)));
+    return (await Promise.all(calls)).flat();
+  }
+
+  async #unchanged(announced: readonly Recorded[]): Promise<(string | undefined)[]> {
+    const keys = [this.#keys.optouts];
+    let lines = '';
+    for (const { user, sequence, activityAt, cart } of announced) {
+      keys.push(this.#keys.session(user), this.#keys.ledger(user));
+      // As `encodeLedger` begins; JSON has neither tabs nor line breaks in a text.
+      const ledger = `[${activityAt},${sequence - activityAt},"`;
+      lines += `${formatInstant(activityAt)}\t${cart}\t${ledger}\n`;
+    }
+    const { names } = this.#keys;
+    const owners = names.several ? announced.map(({ user }) => names.ownerOf(user)) : [];
+    const userFrom = Buffer.byteLength(this.#keys.ledger('')) + 1;
+    const args = [...GUARD_FIELDS, lines, userFrom, ...owners];
+    const [letters, ...consents] = await unchangedScript.run(this.#redis, keys, args);
+    return Array.from(letters, (letter) => {
+      if (letter === 'c') return consents.shift();
+      return letter === 'y' ? '' : undefined;
+    });
   }
 
   async commit(

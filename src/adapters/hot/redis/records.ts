@@ -206,10 +206,16 @@ export class RedisRecords implements SessionRecords {
         this.#keys.erasedOptouts,
         this.#keys.pepper,
         this.#keys.tombstones,
-        this.#keys.inbox(subjectOf(this.names.nameOf(user))),
+        this.#keys.inbox,
         this.#keys.contacted(this.names.ownerOf(user)),
       ],
-      [user, erasedAt, randomBytes(16).toString('hex'), this.names.ownerOf(user)],
+      [
+        user,
+        erasedAt,
+        randomBytes(16).toString('hex'),
+        this.names.ownerOf(user),
+        subjectOf(this.names.nameOf(user)),
+      ],
     );
     return Object.fromEntries(FOUND.map((name, index) => [name, counts[index] ?? 0]));
   }
