@@ -181,8 +181,10 @@ export class Subscriber extends BaseService {
     const { clock } = this.#ports;
     const { concurrency, readAhead } = this.#settings;
     const capacity = concurrency + readAhead;
-    // Some at a time: a call for each one that leaves would be a round trip for each.
-    const some = Math.max(1, Math.floor(readAhead / 2));
+    // Some at a time: a call for each one that leaves would be a round trip for each. A part of all at the most, so that
+    // while these are on their way others are worked on.
+    const some = Math.max(1, Math.floor(readAhead / 4));
+    const most = Math.max(some, Math.ceil(capacity / 4));
     const quieting = this.#quieting.signal;
     for (let failures = 0; !quieting.aborted; ) {
       const pauseMs = this.#pausedUntil - clock.now();
@@ -192,7 +194,7 @@ export class Subscriber extends BaseService {
         await new Promise<void>((resolve) => (this.#onRoom = resolve));
       } else {
         try {
-          const room = capacity - this.#tasks.size;
+          const room = Math.min(most, capacity - this.#tasks.size);
           const deliveries = await subscription.receive(room, RECEIVE_WAIT_MS, quieting);
           failures = 0;
           for (const delivery of deliveries) this.#arrive(delivery);

@@ -48,7 +48,14 @@ export class RedisInbox implements Inbox {
         const who = user === undefined ? '' : `${Number.isFinite(at) ? at : 0} ${textOf(user)}`;
         texts.push(textOf(subject), wordOf(id), fact ? '' : wordOf(sequence), who);
       }
-      const args = [now, now + holdMs, token, this.#retentionMs, whose, JSON.stringify(texts)];
+      const args = [
+        now,
+        untilText(now + holdMs),
+        token,
+        this.#retentionMs,
+        whose,
+        JSON.stringify(texts),
+      ];
       return beginScript.run(this.#redis, keys, args);
     });
     return Array.from(letters, (letter) => BEGUN[letter] ?? 'unreadable');
@@ -69,7 +76,13 @@ export class RedisInbox implements Inbox {
     const digits = await inRuns(group, held, (whose, run) => {
       const texts: string[] = [];
       for (const { subject, id } of run) texts.push(textOf(subject), wordOf(id));
-      const args = [now + holdMs, token, this.#retentionMs, whose, JSON.stringify(texts)];
+      const args = [
+        untilText(now + holdMs),
+        token,
+        this.#retentionMs,
+        whose,
+        JSON.stringify(texts),
+      ];
       return renewScript.run(this.#redis, [this.#keys.inbox], args);
     });
     return areOwn(digits);
@@ -92,6 +105,11 @@ async function inRuns<E extends Entry>(
     from = to;
   }
   return (await Promise.all(calls)).join('');
+}
+
+/** All of one length, see inbox-record.lua. */
+function untilText(at: number): string {
+  return String(at).padStart(16, '0');
 }
 
 /** No two pairs have the same: how long the group is stands before it. */

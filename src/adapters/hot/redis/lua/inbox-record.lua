@@ -1,89 +1,101 @@
--- Included by the scripts of the inbox. What all groups know of a subject is one text: until when in ms it is remembered,
--- then a line for each group and source, after a line break, of eight parts with a space between them; ids and the like
--- come without white space and commas.
+-- Included by the scripts of the inbox, with `inbox`, `retention` in ms and `whose` (group and source) before it. What all
+-- groups know of a subject is one text: until when in ms it is remembered, then a line for each group and source, after a
+-- line break, with a space between its parts; ids and the like come without white space and commas.
 --
 --   whose     group and source
 --   mark      sequence of the latest call to act that was begun, and of which id; both '' before the first
 --   tried     ids that somebody began and did not settle: ',a,b,', the latest first
 --   done      ids that took effect, likewise
---   until     until when in ms an event is held, '' where none is; then its id, and the member's token
+--   until     while an event is held: until when in ms, 16 digits, then its id, and the member's token
 --
--- The texts are in hashes, by subject, so that one command reads a batch and one writes it: a key for each subject cost
--- Redis 6 us more an event. What is written in a quarter of the retention goes to one hash, which is named by when the
--- last of it is forgotten, and is then removed as a whole. A text stands in one of them. The set `inbox` has their names.
+-- The texts are in hashes, by subject, so that one command reads a batch and one writes it. What is written in a quarter
+-- of the retention goes to one hash, which is named by when the last of it is forgotten, and is then removed as a whole.
+-- A text stands in one of them. The set `inbox` has their names.
 local call, find, sub, match = redis.call, string.find, string.sub, string.match
-local LINE = '^\n%S+ (%S*) (%S*) (%S*) (%S*) (%d*) (%S*) (%S*)$'
-local HELD = '^(\n%S+ %S* %S*) (%S*) (%S*) %d+ (%S+) (%S+)$'
+local OURS = '\n' .. whose .. ' '
+local LINE = '^(%S*) (%S*) (%S*) (%S*) ?(%d*) ?(%S*) ?(%S*)$'
+local UNTIL = ' 0000000000000000'
 
 -- How many ids are kept of either kind: an event of which so many later ones took effect is new again, unless it is a
 -- call to act, which the mark stops.
 local KEPT = 32
 
--- The server's, for replicas of a subscriber may live in times of their own.
-local clock
+-- The server's time, whatever time the callers live in.
+local clock, current
 do
   local time = call('TIME')
   clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  local length = math.ceil(retention / 4)
+  current = string.format('%.0f', (math.floor(clock / length) + 1) * length + retention)
 end
+local rememberedUntil = string.format('%.0f', clock + retention)
 
-local function hashOf(inbox, period) return inbox .. ':' .. period end
+local subjects, texts = {}, {}
+-- Of those that do not stand in the current hash, where they do; and what this call writes, for a subject may come twice.
+local elsewhere, written, writes = {}, {}, {}
 
--- What is known of each subject, nil of which nothing is, and in which hash that stands.
-local function textsOf(inbox, subjects)
-  local texts, places, missing = {}, {}, subjects
+local function hashOf(period) return inbox .. ':' .. period end
+
+-- Reads what is known of `subjects`.
+local function readTexts()
+  local missing, places = subjects, nil
   for _, period in ipairs(call('SMEMBERS', inbox)) do
-    local hash, rest = hashOf(inbox, period), {}
-    local found = call('HMGET', hash, unpack(missing))
+    local found, rest, restAt = call('HMGET', hashOf(period), unpack(missing)), {}, {}
     for i = 1, #missing do
       local subject, text = missing[i], found[i]
+      local at = places and places[i] or i
       if text then
-        places[subject] = hash
-        local rememberedUntil = tonumber(match(text, '^%d+'))
-        if not rememberedUntil or rememberedUntil > clock then texts[subject] = text end
+        texts[at] = text
+        -- What was written a moment ago is not forgotten yet.
+        if period ~= current then
+          elsewhere[subject] = period
+          local remembered = tonumber(match(text, '^%d+'))
+          if remembered and remembered <= clock then texts[at] = false end
+        end
       else
-        rest[#rest + 1] = subject
+        rest[#rest + 1], restAt[#restAt + 1] = subject, at
       end
     end
-    missing = rest
-    if #missing == 0 then break end
+    missing, places = rest, restAt
+    if #missing == 0 then return end
   end
-  return texts, places
+end
+
+local function write(subject, text)
+  written[subject] = text
+  local n = #writes
+  writes[n + 1], writes[n + 2] = subject, text
 end
 
 -- Forgets the hashes of which nothing is remembered any more.
-local function sweep(inbox)
+local function sweep()
   for _, period in ipairs(call('SMEMBERS', inbox)) do
     if tonumber(period) <= clock then
-      call('UNLINK', hashOf(inbox, period))
+      call('UNLINK', hashOf(period))
       call('SREM', inbox, period)
     end
   end
 end
 
--- Writes subjects and texts in turn, and takes them from where they stood before.
-local function write(inbox, retention, writes, places)
+local function writeTexts()
   if #writes == 0 then return end
-  local length = math.ceil(retention / 4)
-  local period = string.format('%.0f', (math.floor(clock / length) + 1) * length + retention)
-  local hash = hashOf(inbox, period)
-  for i = 1, #writes, 2 do
-    local subject = writes[i]
-    local place = places[subject]
-    if place and place ~= hash then call('HDEL', place, subject) end
+  for subject in pairs(written) do
+    local period = elsewhere[subject]
+    if period then call('HDEL', hashOf(period), subject) end
   end
-  call('HSET', hash, unpack(writes))
-  if call('SADD', inbox, period) == 1 then sweep(inbox) end
+  call('HSET', hashOf(current), unpack(writes))
+  if call('SADD', inbox, current) == 1 then sweep() end
 end
 
--- The line of `whose` in a subject's text, and where it begins and ends. Raises where the text is not ours.
-local function lineOf(text, whose)
-  local _, head = find(text, '^%d+\n')
-  if not head then error('not a record of the inbox') end
-  local from = find(text, '\n' .. whose .. ' ', head, true)
-  if not from then return nil, #text + 1, #text end
-  local behind = find(text, '\n', from + 1, true)
-  local to = behind and behind - 1 or #text
-  return sub(text, from, to), from, to
+-- Where in a subject's text the line of `whose` is, and where what follows `whose` begins. Raises where the text is not ours.
+local function placeOf(text)
+  local from, to = find(text, OURS, 1, true)
+  if not from then
+    if not find(text, '^%d+\n') then error('not a record of the inbox') end
+    return nil
+  end
+  local behind = find(text, '\n', to, true)
+  return from, behind and behind - 1 or #text, to + 1
 end
 
 local function has(ids, id) return find(ids, ',' .. id .. ',', 1, true) end
@@ -99,4 +111,14 @@ end
 local function without(ids, id)
   local from, to = has(ids, id)
   return from and sub(ids, 1, from) .. sub(ids, to + 1) or ids
+end
+
+-- Where the part of the line of `whose` begins that says that `id` is held by `token`, and where it ends; nil: it is not.
+local function heldAt(text, id, token)
+  local from, to, rest = placeOf(text)
+  if not from then return nil end
+  local held = ' ' .. id .. ' ' .. token
+  local at = to - #held
+  if at - #UNTIL < rest or sub(text, at + 1, to) ~= held then return nil end
+  return at - #UNTIL + 1, to, from
 end

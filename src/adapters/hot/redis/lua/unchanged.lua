@@ -17,26 +17,29 @@ local call, pcall, find, sub, match = redis.call, redis.pcall, string.find, stri
 local ACTIVITY, CART, ORDER, CONSENT, MARKS = unpack(ARGV, 1, 5)
 local lines, userFrom = ARGV[6], tonumber(ARGV[7])
 
--- [activityAt, sequence, "cart", [openedAt, [[n, at, as], …], life, …: see src/model/ledger.ts. No life: ''.
-local OPEN = '^%[(%d+),%-?%d+,"[^"]*",%[%-?%d+,%[%[.-%]%],(%-?%d*)'
 -- epoch;ended;opened;…: see src/model/session.ts.
 local GOES_ON = '^%d+;0;(%-?%d+);'
+local BRACKET = 91
 
 local ledgers, owners = {}, {}
-for n = 1, (#KEYS - 1) / 2 do
-  local ledger = KEYS[2 * n + 1]
-  ledgers[n] = ledger
-  owners[n] = ARGV[7 + n] or sub(ledger, userFrom)
-end
+for n = 1, (#KEYS - 1) / 2 do ledgers[n] = KEYS[2 * n + 1] end
 local stored = call('MGET', unpack(ledgers))
-local optedOut = call('HMGET', KEYS[1], unpack(owners))
+local optedOut = owners
+if call('EXISTS', KEYS[1]) == 1 then
+  for n = 1, #ledgers do owners[n] = ARGV[7 + n] or sub(ledgers[n], userFrom) end
+  optedOut = call('HMGET', KEYS[1], unpack(owners))
+end
 
-local function isOfLife(text, marks)
-  local base, life = match(text, OPEN, VERSION + 1)
-  if not base then return false end
+-- Whether the episode is open, and the cart's life is what it was, where the library noted one. A ledger is
+-- [activityAt, sequence, "cart", [openedAt, [[n, at, as], …], life, …: see src/model/ledger.ts.
+local function isOfLife(text, cartFrom, marks)
+  local cartTo = find(text, '"', cartFrom + 1, true)
+  if not cartTo or text:byte(cartTo + 2) ~= BRACKET then return false end
   if not marks then return true end
+  local _, stagesTo = find(text, ']],', cartTo, true)
+  local life = stagesTo and match(text, '^%-?%d+', stagesTo + 1)
   local opened = match(marks, GOES_ON)
-  return opened and life ~= '' and tonumber(opened) == base + life
+  return life and opened and tonumber(opened) == match(text, '^%d+', VERSION + 2) + life
 end
 
 -- Whether it is unchanged, and what the session says of consent.
@@ -45,12 +48,12 @@ local function isUnchanged(session, text, recorded)
   local length = pcall('HSTRLEN', session, CART)
   if type(length) ~= 'number' or length > #recorded then return false end
   local values = pcall('HMGET', session, ACTIVITY, CART, ORDER, CONSENT, MARKS)
-  local activity, cart, order, consent, marks = unpack(values, 1, 5)
+  local activity, cart, order, consent, marks = values[1], values[2], values[3], values[4], values[5]
   if not activity or not cart or order then return false end
   local ends = find(text, '"', VERSION + 1, true)
   if not ends then return false end
   if activity .. '\t' .. cart .. '\t' .. sub(text, VERSION + 1, ends) ~= recorded then return false end
-  return isOfLife(text, marks), consent
+  return isOfLife(text, ends, marks), consent
 end
 
 local letters, answer, from = {}, { '' }, 1
