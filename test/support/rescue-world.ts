@@ -2,7 +2,7 @@ import { Activity } from '../../src/abandonment/activity.ts';
 import { Announcer } from '../../src/abandonment/announce.ts';
 import { Looker } from '../../src/abandonment/look.ts';
 import type { LookSettings } from '../../src/abandonment/look.ts';
-import { areStillWanted } from '../../src/abandonment/wanted.ts';
+import { areStillWanted, doStillHold } from '../../src/abandonment/wanted.ts';
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../src/model/duration.ts';
 import { BusUnavailableError } from '../../src/model/errors.ts';
 import type { AnyEvent, RekindleEvent } from '../../src/model/event.ts';
@@ -362,6 +362,12 @@ export class RescueWorld {
         wanted: (events) =>
           areStillWanted(
             events.map(({ data }) => ({ ref: data.user, data })),
+            { ledgers, clock: process.clock },
+            this.settings,
+          ),
+        holds: (events) =>
+          doStillHold(
+            events.map((event) => ({ ref: event.data.user, event })),
             { ledgers, clock: process.clock },
             this.settings,
           ),
