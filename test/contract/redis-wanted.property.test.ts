@@ -30,6 +30,11 @@ const DEEDS: readonly Deed[] = [
   ({ library }) => library.updateCart(USER, [SHIRT], { by: 'assistant' }),
   ({ library }) => library.updateCart(USER, [], { by: 'assistant' }),
   ({ library, now }) => library.updateCart(USER, [SHIRT], { by: 'assistant', at: now - HOUR_MS }),
+  // The same cart again, and no activity: another life.
+  async ({ library }) => {
+    await library.updateCart(USER, [], { by: 'assistant' });
+    await library.updateCart(USER, [SHIRT], { by: 'assistant' });
+  },
   ({ library }) => library.placeOrder(USER),
   ({ library }) => library.endSession(USER),
   ({ library }) => library.optOut(USER),

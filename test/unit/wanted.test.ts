@@ -35,18 +35,18 @@ const ask = async (event: Announcement): Promise<Wanted> => {
   const { clock, settings } = world;
   const { data } = event;
   const [answer] = await areStillWanted([{ ref: USER, data }], { ledgers, clock }, settings);
-  let read = false;
+  let reads = 0;
   const watched: Pick<LedgerStore, 'read' | 'unchanged'> = {
     unchanged: (announced) => ledgers.unchanged(announced),
     read: (...asked) => {
-      read = true;
+      reads += 1;
       return ledgers.read(...asked);
     },
   };
   const [short] = await doStillHold([{ ref: USER, event }], { ledgers: watched, clock }, settings);
   expect(answer).toMatchObject(short!);
   expect(short!.wanted).toBe(answer!.wanted);
-  if (!read) shortAnswers += 1;
+  if (reads === 0) shortAnswers += 1;
   return answer!;
 };
 
