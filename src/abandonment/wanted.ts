@@ -76,8 +76,9 @@ export async function doStillHold(
 ): Promise<Verdict[]> {
   const { ledgers, clock } = ports;
   const recorded: Recorded[] = [];
+  const askedAt = clock.now();
   const asked = announcements.map(({ ref, event }) => {
-    const one = recordedAs(ref, event, settings, clock.now());
+    const one = recordedAs(ref, event, settings, askedAt);
     if (one) recorded.push(one);
     return one !== undefined;
   });

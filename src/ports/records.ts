@@ -121,6 +121,6 @@ export interface SessionRecords {
    */
   fence(now: number): Promise<number>;
 
-  /** Forgets tombstones from before an instant. @returns how many */
+  /** Forgets tombstones from before an instant, and what no subscriber is to remember any more. @returns how many tombstones */
   sweepTombstones(before: number): Promise<number>;
 }

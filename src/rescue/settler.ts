@@ -52,6 +52,8 @@ const SHORTEST_DEFERRAL_MS = SECOND_MS;
 /** A reason is for a person to read. */
 const REASON_LENGTH = 500;
 
+const NOTHING_LEFT = Promise.resolve();
+
 export interface SettlerTools {
   readonly inbox: Inbox;
   readonly clock: Clock;
@@ -90,13 +92,21 @@ export class Settler {
   }
 
   #see(task: Task, settling: Promise<void>): void {
+    this.#seeAll([task], settling);
+  }
+
+  #seeAll(tasks: readonly Task[], settling: Promise<void>): void {
+    const { counts, log, onSettled } = this.#tools;
     settling.then(
-      () => this.#tools.onSettled(task),
+      () => {
+        for (const task of tasks) onSettled(task);
+      },
       (error: unknown) => {
-        this.#tools.counts.unsettled += 1;
-        const { id } = task.event;
-        this.#tools.log.debug({ event: id, err: error }, 'an event could not be settled');
-        this.#tools.onSettled(task);
+        for (const task of tasks) {
+          counts.unsettled += 1;
+          log.debug({ event: task.event.id, err: error }, 'an event could not be settled');
+          onSettled(task);
+        }
       },
     );
   }
@@ -115,12 +125,22 @@ export class Settler {
       for (const task of tasks) this.#see(task, this.#settle(task, { as: 'handled' }));
       return;
     }
+    // A bus that gathers gives all of a moment one promise.
+    let together: Task[] = [];
+    let settling: Promise<void> | undefined;
     for (const [index, task] of tasks.entries()) {
       task.begun = false;
       if (own[index]) counts.handled += 1;
       else counts.lost += 1;
-      this.#see(task, own[index] ? task.delivery.done() : Promise.resolve());
+      const done = own[index] ? task.delivery.done() : NOTHING_LEFT;
+      if (settling && done !== settling) {
+        this.#seeAll(together, settling);
+        together = [];
+      }
+      settling = done;
+      together.push(task);
     }
+    if (settling) this.#seeAll(together, settling);
   }
 
   async #settle(task: Task, ending: Ending): Promise<void> {

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Verdict, Wanted } from '../abandonment/wanted.ts';
 import { MINUTE_MS, SECOND_MS } from '../model/duration.ts';
@@ -80,7 +80,7 @@ export class Subscriber extends BaseService {
   readonly #log: Logger;
   readonly #random: () => number;
   /** Names this member in the inbox. */
-  readonly #token = randomUUID();
+  readonly #token = randomBytes(12).toString('base64url');
   readonly #preparing: Batched<Task>;
   readonly #asks: Gathered<Announced, Wanted>;
   readonly #settler: Settler;

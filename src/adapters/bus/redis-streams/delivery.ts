@@ -29,6 +29,8 @@ export class StreamDelivery implements Delivery {
   #settled = false;
   /** What it was told last; undefined: nothing yet. */
   #before: Promise<unknown> | undefined;
+  /** That it is done, where it was told that first. */
+  #firstDone: Promise<void> | undefined;
 
   constructor(
     member: GroupMember,
@@ -48,14 +50,10 @@ export class StreamDelivery implements Delivery {
     return this.#before ? this.#doneInTurn() : this.#doneAtOnce();
   }
 
-  /** The way of nearly all: without a promise for each step. */
+  /** The way of nearly all: without a promise of its own. */
   #doneAtOnce(): Promise<void> {
-    const settling = this.#member.done(this.#claim.id);
-    this.#before = settling.then(
-      () => (this.#settled = true),
-      () => undefined,
-    );
-    return settling;
+    this.#before = this.#firstDone = this.#member.done(this.#claim.id);
+    return this.#firstDone;
   }
 
   async #doneInTurn(): Promise<void> {
@@ -106,6 +104,13 @@ export class StreamDelivery implements Delivery {
 
   /** One after another: a renewal in flight changes the token that the next call must show. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const first = this.#firstDone;
+    this.#firstDone = undefined;
+    if (first)
+      this.#before = first.then(
+        () => (this.#settled = true),
+        () => undefined,
+      );
     const turn = this.#before ? this.#before.then(work) : work();
     this.#before = turn.catch(() => undefined);
     return turn;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { SECOND_MS } from '../../../model/duration.ts';
 import { subjectOf } from '../../../model/event.ts';
 import { formatInstant } from '../../../model/instant.ts';
 import type { Ledger } from '../../../model/ledger.ts';
@@ -225,7 +226,19 @@ export class RedisRecords implements SessionRecords {
   }
 
   async sweepTombstones(before: number): Promise<number> {
+    await this.#sweepInbox();
     return this.#redis.zremrangebyscore(this.#keys.tombstones, '-inf', `(${before}`);
+  }
+
+  /** As inbox-record.lua does when somebody subscribes. Nothing is written any more to a hash whose time is over. */
+  async #sweepInbox(): Promise<void> {
+    const { inbox } = this.#keys;
+    const [seconds] = await this.#redis.time();
+    const periods = await this.#redis.smembers(inbox);
+    const past = periods.filter((period) => Number(period) <= Number(seconds) * SECOND_MS);
+    if (past.length === 0) return;
+    await this.#redis.unlink(...past.map((period) => `${inbox}:${period}`));
+    await this.#redis.srem(inbox, ...past);
   }
 
   #keysOf(user: string): [session: string, messages: string, overflow: string, ledger: string] {
