@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { RedisInbox } from '../../src/adapters/hot/redis/inbox.ts';
 import { Keys } from '../../src/adapters/hot/redis/keys.ts';
+import { RedisRecords } from '../../src/adapters/hot/redis/records.ts';
 import { testRedis } from '../support/redis-server.ts';
 import { RETENTION_MS, inboxContract } from './inbox.ts';
 
@@ -88,4 +89,19 @@ it('finds what one wrote who remembers for longer or shorter', async () => {
     expect(await inbox.end('one', [{ ...own, outcome: 'done' }], 'member')).toEqual([true]);
     for (const other of inboxes) expect(await other.begin('one', [own], hold)).toEqual(['repeat']);
   }
+});
+
+it('goes with the tombstones where nobody subscribes any more', async () => {
+  const client = redis.client();
+  const records = new RedisRecords(client, keys, { maxCart: 1_000, window: 10, ttlMs: 1_000 });
+  const lasting = new RedisInbox(client, keys, { retentionMs: 100 * RETENTION_MS });
+  await new RedisInbox(client, keys, { retentionMs: 100 }).begin('one', [event], hold);
+  await lasting.begin('one', [{ ...event, subject: 'bob' }], hold);
+  // In whole seconds.
+  await sleep(1_200);
+  await records.sweepTombstones(0);
+  const [only, ...others] = await hashes(client);
+  expect(others).toEqual([]);
+  expect(await client.hkeys(only!)).toEqual(['bob']);
+  expect(await client.smembers(keys.inbox)).toHaveLength(1);
 });
