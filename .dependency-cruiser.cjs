@@ -101,7 +101,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^(src|workers)/',
-        pathNot: '^src/(adapters/|compose(-[a-z-]+)?[.]ts$)',
+        pathNot: '^src/(adapters/|compose[a-z-]*[.]ts$)',
       },
       to: { path: '^src/adapters/' },
     },
