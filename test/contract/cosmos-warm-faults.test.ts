@@ -81,7 +81,9 @@ describe('an answer that is lost', () => {
 
   test('of all that was written together is none of any of them', async () => {
     const { warm } = await opened();
-    const writes = ['a', 'b', 'c'].map((id) => ({ entry: anEntry('ann', id), expected: ABSENT }));
+    const writes = ['a', 'b', 'c'].map(
+      (id): EntryWrite => ({ entry: anEntry('ann', id), expected: ABSENT }),
+    );
     const outcomes = await under(lost, () => warm.put('ann', writes, { together: true }));
     expect(outcomes.map(({ outcome }) => outcome)).toEqual(['written', 'written', 'written']);
   });

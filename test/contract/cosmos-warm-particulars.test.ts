@@ -5,7 +5,7 @@ import { CosmosWarm } from '../../src/adapters/warm/cosmos/cosmos-warm.ts';
 import type { Charge } from '../../src/adapters/warm/cosmos/requests.ts';
 import { examine, setUp } from '../../src/adapters/warm/cosmos/set-up.ts';
 import { UnsuitableStoreError, WarmUnavailableError } from '../../src/model/errors.ts';
-import { ABSENT, TOGETHER_MAX } from '../../src/ports/warm.ts';
+import { ABSENT, type EntryWrite, TOGETHER_MAX } from '../../src/ports/warm.ts';
 import type { CosmosServer } from '../servers/cosmos/cosmos-server.ts';
 import { CosmosPlace, DATABASE } from '../support/cosmos-warm.ts';
 import { T, anEntry, putOne, write } from './warm.ts';
@@ -158,10 +158,9 @@ describe('an entry over the limit of a document', () => {
   test('is written together with others, or none of them is; many that fit one by one do so as well', async () => {
     const { warm, items } = await opened();
     await write(warm, anEntry('ann', 'stands'));
-    const writes = [large(LARGE), large('small', 'stands')].map((entry) => ({
-      entry,
-      expected: ABSENT,
-    }));
+    const writes = [large(LARGE), large('small', 'stands')].map(
+      (entry): EntryWrite => ({ entry, expected: ABSENT }),
+    );
     const outcomes = await warm.put('ann', writes, { together: true });
     expect(outcomes.map(({ outcome }) => outcome)).toEqual(['withheld', 'conflict']);
     expect(ofRank(items(), 2)).toEqual([]);
@@ -200,7 +199,9 @@ describe('what a call costs', () => {
   test('is told with its round trips: one for a write that follows a find', async () => {
     const { warm, charges } = await opened();
     await warm.find('ann', {}, 'newest', { limit: 1 });
-    const entries = ['a', 'b', 'c'].map((id) => ({ entry: anEntry('ann', id), expected: ABSENT }));
+    const entries = ['a', 'b', 'c'].map(
+      (id): EntryWrite => ({ entry: anEntry('ann', id), expected: ABSENT }),
+    );
     await warm.put('ann', entries, { together: true });
     await warm.get('ann', ['a', 'b', 'c']);
     await warm.put('ann', entries.slice(0, 1));

@@ -5,7 +5,8 @@
 import type { AgedOwner, Page, PageRequest } from '../../../ports/warm.ts';
 import { RANK } from './document.ts';
 import { HEAD_FIELDS, hiddenUpTo } from './heads.ts';
-import { Conditions, decodeCursor, encodeCursor, thereOf } from './query.ts';
+import type { Conditions } from './query.ts';
+import { decodeCursor, encodeCursor, thereOf } from './query.ts';
 import { headOf } from './standing.ts';
 import type { Ground } from './writing.ts';
 

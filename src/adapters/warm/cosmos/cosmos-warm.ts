@@ -144,7 +144,9 @@ export class CosmosWarm implements WarmStore {
   }
 
   /** The client is its maker's. */
-  async close(): Promise<void> {}
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
 
   #during<T>(operation: string, agentId: string, work: (ground: Ground) => Promise<T>): Promise<T> {
     return this.#requests.during(operation, (call) =>

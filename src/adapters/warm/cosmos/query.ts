@@ -24,8 +24,7 @@ export class Conditions {
   /** Names a value for use in a text. */
   value(value: Value): string {
     const name = `@p${this.#parameters.length}`;
-    // The client's type of a value is of mutable lists.
-    this.#parameters.push({ name, value: value as SqlParameter['value'] });
+    this.#parameters.push({ name, value: typeof value === 'object' ? [...value] : value });
     return name;
   }
 

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   Container,
   ContainerDefinition,
-  FeedOptions,
   OperationInput,
   OperationResponse,
   SqlQuerySpec,
@@ -60,6 +59,13 @@ export interface QueryOptions {
   readonly pageSize?: number;
 }
 
+/** As the client answers; what its types say to be there always is not there on an empty or a last page. */
+interface Answered<T> {
+  readonly resources: T[] | undefined;
+  readonly continuationToken: string | undefined;
+  readonly requestCharge: number;
+}
+
 /** `done`: all of it. Else which operation was the reason, with its status. */
 export type BatchOutcome =
   | 'done'
@@ -86,22 +92,19 @@ export class Call {
     let continuation: string | undefined;
     do {
       const from = continuation;
-      const page = await this.#ask(async (container) => {
-        const options: FeedOptions = {
-          maxItemCount: pageSize,
-          abortSignal: this.#signal,
-          ...(partition !== undefined && { partitionKey: partition }),
-          ...(from !== undefined && { continuationToken: from }),
-        };
-        const { resources, continuationToken, requestCharge } = await container.items
-          .query<T>(query, options)
-          .fetchNext();
-        return { resources, continuationToken, requestCharge };
-      });
-      // The client's type says that there always is a list; of an empty page there is none.
-      yield (page.resources as T[] | undefined) ?? [];
+      const page = await this.#ask<Answered<T>>((container) =>
+        container.items
+          .query<T>(query, {
+            maxItemCount: pageSize,
+            abortSignal: this.#signal,
+            ...(partition !== undefined && { partitionKey: partition }),
+            ...(from !== undefined && { continuationToken: from }),
+          })
+          .fetchNext(),
+      );
+      yield page.resources ?? [];
       continuation = page.continuationToken;
-    } while (continuation !== undefined && continuation !== '');
+    } while (continuation !== undefined);
   }
 
   /** So many of the answers, or all. */
@@ -126,8 +129,8 @@ export class Call {
       const found: T[] = [];
       let requestCharge = 0;
       while (found.length < limit && asked.hasMoreResults()) {
-        const page = await asked.fetchNext();
-        found.push(...((page.resources as T[] | undefined) ?? []));
+        const page: Answered<T> = await asked.fetchNext();
+        found.push(...(page.resources ?? []));
         requestCharge += page.requestCharge;
       }
       return { found, requestCharge };

@@ -1,7 +1,8 @@
 /** Search by words: which entries hold how many of them is asked of the store, what fits best is told here. */
 import type { Scored, SearchRequest } from '../../../ports/warm.ts';
 import { hiddenUpTo } from './heads.ts';
-import { Conditions, addFilter, thereOf } from './query.ts';
+import type { Conditions } from './query.ts';
+import { addFilter, thereOf } from './query.ts';
 import { getEntries } from './reading.ts';
 import { askedWords } from './words.ts';
 import type { Ground } from './writing.ts';

@@ -3,6 +3,7 @@ import {
   type ContainerDefinition,
   type CosmosClient,
   type IndexingPolicy,
+  PartitionKeyDefinitionVersion,
   VectorEmbeddingDataType,
   VectorEmbeddingDistanceFunction,
   VectorIndexType,
@@ -72,7 +73,7 @@ export function definitionOf({ container, dimensions }: SetUpRequest): Container
   };
   return {
     id: container,
-    partitionKey: { paths: [PARTITION_KEY], version: 2 },
+    partitionKey: { paths: [PARTITION_KEY], version: PartitionKeyDefinitionVersion.V2 },
     // On, and each document has its own.
     defaultTtl: -1,
     indexingPolicy,
@@ -185,11 +186,9 @@ function differencesOf(standing: ContainerDefinition, request: SetUpRequest): Di
 /** The service gives back more than it was told: what it must have is looked for. */
 function lackingOf(standing: IndexingPolicy, wanted: IndexingPolicy): string[] {
   const paths = ({ includedPaths = [] }: IndexingPolicy): string[] =>
-    includedPaths.map(({ path }) => path ?? '');
+    includedPaths.map(({ path }) => path);
   const orders = ({ compositeIndexes = [] }: IndexingPolicy): string[] =>
-    compositeIndexes.map((index) =>
-      index.map(({ path, order }) => `${path} ${order ?? 'ascending'}`).join(' + '),
-    );
+    compositeIndexes.map((index) => index.map(({ path, order }) => `${path} ${order}`).join(' + '));
   const everything = paths(standing).includes('/*');
   const lacking = everything ? [] : paths(wanted).filter((path) => !paths(standing).includes(path));
   return [...lacking, ...orders(wanted).filter((order) => !orders(standing).includes(order))];

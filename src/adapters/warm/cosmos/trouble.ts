@@ -1,5 +1,5 @@
 /** What went wrong, from what the client throws: what passes by itself, and whether a write may have been done. */
-import { UnsuitableStoreError, WarmUnavailableError, errorMessage } from '../../../model/errors.ts';
+import { UnsuitableStoreError, WarmUnavailableError } from '../../../model/errors.ts';
 
 /**
  * No answer came, for whatever reason. In a form that the client takes for none of those that it repeats by itself; and
@@ -128,6 +128,6 @@ function isOfTheWire(error: unknown): boolean {
     known.includes(String(name)) ||
     (typeof code === 'string' && /^E[A-Z]+$|_ERROR$/.test(code)) ||
     // A connection that broke off within an answer.
-    (error instanceof SyntaxError && /JSON/.test(errorMessage(error)))
+    (error instanceof SyntaxError && error.message.includes('JSON'))
   );
 }
