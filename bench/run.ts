@@ -9,6 +9,7 @@ import { machine, today } from './machine.ts';
 import { type Options, USAGE, parseOptions } from './options.ts';
 import type { Report, Row } from './report.ts';
 import { compactionOf } from './rows/compaction.ts';
+import { cosmos } from './rows/cosmos.ts';
 import { drain } from './rows/drain.ts';
 import { hotRecall } from './rows/hot-recall.ts';
 import { lateness, latenessOfExpiry } from './rows/lateness.ts';
@@ -34,7 +35,7 @@ const FIGURES: readonly Figure[] = [
 ];
 
 function seriesOf({ dialogsum = DIALOGSUM }: Pick<Options, 'dialogsum'>): readonly Series[] {
-  return [tiers, compactionOf(dialogsum), warm, hotRecall, recall, start, million];
+  return [tiers, cosmos, compactionOf(dialogsum), warm, hotRecall, recall, start, million];
 }
 
 const SESSIONS = 100_000;

@@ -22,7 +22,7 @@ import {
 import { Pipeline } from '../pipeline.ts';
 import { Inserts } from '../warm/load.ts';
 
-const MESSAGES = 10;
+export const MESSAGES = 10;
 
 /** Rows that the peer writes in one transaction. */
 const BATCH = 500;
@@ -99,20 +99,23 @@ async function measure(bench: Bench): Promise<ReadonlyMap<string, Sample>> {
 }
 
 /** Conversations of ten turns, as the library writes them. */
-async function talk({ hot, clock }: Pipeline, users: readonly string[]): Promise<void> {
+export async function talk({ hot, clock }: Pipeline, users: readonly string[]): Promise<void> {
   const at = clock.now();
-  await inFlight(users, 1_000, (user) => {
-    const messages = Array.from({ length: MESSAGES }, (_none, n) =>
-      JSON.stringify({
-        tokens: 18,
-        role: n % 2 === 0 ? 'user' : 'assistant',
-        content: `turn ${n} of ${user}: is the blue one there in a larger size, and when would it come?`,
-        id: `${user}-${n}`,
-        at,
-      }),
-    );
-    return hot.sessions.write({ user, at, activity: true, messages });
-  });
+  await inFlight(users, 1_000, (user) =>
+    hot.sessions.write({ user, at, activity: true, messages: turnsOf(user, at) }),
+  );
+}
+
+export function turnsOf(user: string, at: number): string[] {
+  return Array.from({ length: MESSAGES }, (_none, n) =>
+    JSON.stringify({
+      tokens: 18,
+      role: n % 2 === 0 ? 'user' : 'assistant',
+      content: `turn ${n} of ${user}: is the blue one there in a larger size, and when would it come?`,
+      id: `${user}-${n}`,
+      at,
+    }),
+  );
 }
 
 /** Keeps what was written at last, for the peer. */
