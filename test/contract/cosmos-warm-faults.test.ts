@@ -166,6 +166,21 @@ describe('a storm', () => {
   });
 });
 
+test('a store that takes what it is sent and never answers is given up on', async () => {
+  const { warm } = await opened(300);
+  await write(warm, anEntry('ann', 'm'));
+  const calls = [
+    () => warm.count('ann'),
+    () => putOne(warm, { entry: anEntry('ann', 'm') }),
+    () => warm.remove('ann', [{ memoryId: 'm' }]),
+    () => warm.aged('note', T, { limit: 1 }),
+  ];
+  await under({ effect: 'hang' }, async () => {
+    for (const call of calls) await expect(call()).rejects.toThrow(WarmUnavailableError);
+  });
+  expect(await warm.count('ann')).toBe(1);
+});
+
 describe('of a batch one entry', () => {
   const failing = (times = Infinity): Fault => ({ item: (id) => id === 'b', effect: 500, times });
   const writes = ['a', 'b', 'c'].map((id) => ({ entry: anEntry('ann', id) }));

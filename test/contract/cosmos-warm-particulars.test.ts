@@ -269,8 +269,7 @@ describe('the key', () => {
 });
 
 describe('the set-up', () => {
-  const client = () =>
-    connectCosmos({ endpoint: server.endpoint, as: { key: server.key }, requestTimeoutMs: 1_000 });
+  const client = () => connectCosmos({ endpoint: server.endpoint, as: { key: server.key } });
 
   test('is made where it is missing, and found to be as it must be', async () => {
     const own = client();
@@ -282,9 +281,19 @@ describe('the set-up', () => {
     own.dispose();
   });
 
+  test('may be made by several at once', async () => {
+    const own = client();
+    const request = { database: 'several', container: 'warm' };
+    const found = await Promise.all(Array.from({ length: 4 }, () => setUp(own, request)));
+    expect(found.flat().map(({ level }) => level)).toEqual(['ok', 'ok', 'ok', 'ok']);
+    expect(await examine(own, request)).toMatchObject([{ level: 'ok' }]);
+    own.dispose();
+  });
+
   test('tells of what differs and changes it, but for what cannot be changed', async () => {
     const own = client();
     const request = { database: DATABASE, container: 'differs' };
+    await own.databases.createIfNotExists({ id: DATABASE });
     await own.database(DATABASE).containers.create({
       id: 'differs',
       partitionKey: { paths: ['/owner'] },

@@ -14,11 +14,7 @@ export class CosmosPlace implements AsyncDisposable {
 
   private constructor(server: CosmosServer) {
     this.server = server;
-    this.#client = connectCosmos({
-      endpoint: server.endpoint,
-      as: { key: server.key },
-      requestTimeoutMs: 1_000,
-    });
+    this.#client = connectCosmos({ endpoint: server.endpoint, as: { key: server.key } });
   }
 
   static async start(now?: () => number): Promise<CosmosPlace> {

@@ -97,14 +97,17 @@ export function definitionOf({ container, dimensions }: SetUpRequest): Container
  * @returns what was done, and what was as it must be
  */
 export async function setUp(client: CosmosClient, request: SetUpRequest): Promise<Diagnosis[]> {
-  const findings: Diagnosis[] = [];
-  const { database } = await client.databases.createIfNotExists({ id: request.database });
+  const { database, container } = request;
   const wanted = definitionOf(request);
-  const standing = await read(client, request);
+  await unlessThere(client.databases.createIfNotExists({ id: database }));
+  let standing = await read(client, request);
   if (!standing) {
-    await database.containers.create(wanted);
-    return [{ level: 'ok', what: `container ${request.container} made` }];
+    const made = await unlessThere(client.database(database).containers.create(wanted));
+    if (made) return [{ level: 'ok', what: `container ${container} made` }];
+    standing = await read(client, request);
   }
+  if (!standing) throw new Error(`container ${container} was made by others and removed again`);
+  const findings: Diagnosis[] = [];
   const differences = differencesOf(standing, request);
   for (const difference of differences) {
     const { level, what } = difference;
@@ -112,9 +115,12 @@ export async function setUp(client: CosmosClient, request: SetUpRequest): Promis
   }
   if (differences.some(({ level }) => level === 'refuse')) return findings;
   if (differences.length === 0)
-    return [{ level: 'ok', what: `container ${request.container} is as it must be` }];
+    return [{ level: 'ok', what: `container ${container} is as it must be` }];
   // What others have set there beside ours stays.
-  await database.container(request.container).replace({ ...standing, ...wanted });
+  await client
+    .database(database)
+    .container(container)
+    .replace({ ...standing, ...wanted });
   return findings;
 }
 
@@ -134,6 +140,17 @@ export async function examine(client: CosmosClient, request: SetUpRequest): Prom
   return differences.length > 0
     ? differences
     : [{ level: 'ok', what: `container ${container} of ${database} is as it must be` }];
+}
+
+/** @returns false if another had made it first */
+async function unlessThere(making: Promise<unknown>): Promise<boolean> {
+  try {
+    await making;
+    return true;
+  } catch (error) {
+    if (statusOf(error) !== 409) throw error;
+    return false;
+  }
 }
 
 const MAKE = 'rekindle setup --apply';
