@@ -10,6 +10,9 @@ import { T, anEntry, putOne, write } from './warm.ts';
 /** Longer than what an entry keeps in one document: it has three parts. */
 const LARGE = 'wide '.repeat(600_000);
 
+/** Is given up on at once, with no request on its way: a call waits no longer than its budget. */
+const GONE = { effect: 503, retryAfterMs: 60_000 };
+
 const LEFT_ALONE_MS = 10 * 60_000;
 
 let place: CosmosPlace;
@@ -145,7 +148,7 @@ describe('a storm', () => {
   );
 
   test('asks to be left alone for longer than a call may take: it is told how long', async () => {
-    const { warm } = await opened(300);
+    const { warm } = await opened();
     const refused = await under({ effect: 429, retryAfterMs: 60_000 }, () =>
       warm.count('ann').catch((error: unknown) => error),
     );
@@ -154,9 +157,9 @@ describe('a storm', () => {
   });
 
   test('in the midst of a put tells what stands, and what is to be tried again', async () => {
-    const { warm } = await opened(300);
+    const { warm } = await opened();
     const writes = Array.from({ length: 150 }, (_none, n) => ({ entry: anEntry('ann', `m${n}`) }));
-    const outcomes = await under({ kinds: ['batch'], after: 2, effect: 503 }, () =>
+    const outcomes = await under({ ...GONE, kinds: ['batch'], after: 2 }, () =>
       warm.put('ann', writes),
     );
     const told = outcomes.map(({ outcome }) => outcome);
@@ -167,7 +170,7 @@ describe('a storm', () => {
 });
 
 test('a store that takes what it is sent and never answers is given up on', async () => {
-  const { warm } = await opened(300);
+  const { warm } = await opened(1_500);
   await write(warm, anEntry('ann', 'm'));
   const calls = [
     () => warm.count('ann'),
@@ -205,9 +208,9 @@ describe('a store that goes away in the midst of an erasure', () => {
   test.each([0, 1, 2, 3, 4])(
     'after %i batches shows nothing of what is to go, and a sweep by another ends it',
     async (after) => {
-      const { warm, other, items } = await opened(300);
+      const { warm, other, items } = await opened();
       await write(warm, ...many, anEntry('bob', 'm'));
-      const away: Fault = { kinds: ['batch'], after, effect: 503 };
+      const away: Fault = { ...GONE, kinds: ['batch'], after };
       const erasing = under(away, () => warm.erase('ann', T, 2 * T));
       await expect(erasing).rejects.toThrow(WarmUnavailableError);
       if (after > 0) {
@@ -248,10 +251,10 @@ describe('a writer who began before an erasure', () => {
   });
 
   test('does not write on to what is to go', async () => {
-    const { warm, other } = await opened(300);
+    const { warm, other } = await opened();
     await write(warm, anEntry('ann', 'm'));
     const [stored] = await warm.get('ann', ['m']);
-    const cut: Fault = { kinds: ['batch'], after: 1, effect: 503 };
+    const cut: Fault = { ...GONE, kinds: ['batch'], after: 1 };
     await under(cut, () => other.erase('ann', T, 2 * T).catch(() => undefined));
     const later = anEntry('ann', 'm', { timestamp: T + 1, content: 'with what was said before' });
     expect(await putOne(warm, { entry: later, expected: stored?.version })).toEqual({
@@ -269,8 +272,8 @@ describe('a writer who began before an erasure', () => {
       Array.from({ length: 15 }, async (_none, n) => {
         for (let m = 0; m < 4; m += 1)
           await one.put('ann', [
-            { entry: anEntry('ann', `old-${n}-${m}`) },
-            { entry: anEntry('ann', `new-${n}-${m}`, { timestamp: T + 1 }) },
+            { entry: anEntry('ann', `m-${n}-${m}`) },
+            { entry: anEntry('ann', `m-${n}-${m}`, { timestamp: T + 1 }) },
           ]);
       }),
     );
@@ -289,10 +292,10 @@ describe('an entry over the limit of a document', () => {
   test.each([0, 1, 2, 3])(
     'whose writer dies after %i parts is not there, and its parts are swept',
     async (after) => {
-      const { warm, other, items } = await opened(2_000);
+      const { warm, other, items } = await opened();
       await write(warm, anEntry('ann', 'small'));
       // One more is what says that there will be parts.
-      const dead: Fault = { kinds: ['upsert', 'batch'], after: after + 2, effect: 503 };
+      const dead: Fault = { ...GONE, kinds: ['upsert', 'batch'], after: after + 2 };
       await expect(under(dead, () => warm.put('ann', [{ entry: large }]))).rejects.toThrow(
         WarmUnavailableError,
       );

@@ -218,7 +218,7 @@ describe('what a call costs', () => {
     const { charges, container } = await opened();
     const warm = place.warmIn(container, {
       clock,
-      budgetMs: 200,
+      budgetMs: 1_000,
       onCharge: (charge) => void charges.push(charge),
     });
     const end = server.fail({ effect: 503 });

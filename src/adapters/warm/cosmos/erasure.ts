@@ -130,7 +130,12 @@ async function endErasure(ground: Ground, isLeft: boolean): Promise<number | und
   const head = await heads.read(call, partition);
   const upTo = hiddenUpTo(head);
   if (upTo === undefined) return isLeft ? 0 : undefined;
-  const { removed, more } = await eraseSome(ground, upTo);
-  if (removed === 0 && !more) await finish(ground, head.revision);
-  return removed === 0 && more ? undefined : removed;
+  for (;;) {
+    const { removed, more } = await eraseSome(ground, upTo);
+    if (removed > 0) return removed;
+    // Nothing went, and something is left: another was at it.
+    if (more) continue;
+    await finish(ground, head.revision);
+    return 0;
+  }
 }
