@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CosmosWarm } from '../../src/adapters/warm/cosmos/cosmos-warm.ts';
 import { WarmUnavailableError } from '../../src/model/errors.ts';
@@ -264,6 +265,21 @@ describe('a writer who began before an erasure', () => {
     expect((await putOne(warm, { entry: later, expected: ABSENT })).outcome).toBe('written');
     while ((await other.sweep()) > 0);
     expect(await warm.count('ann')).toBe(1);
+  });
+
+  test('and writes anew what was to go just then keeps it', async () => {
+    const { warm, other } = await opened();
+    await write(warm, anEntry('ann', 'm'));
+    const before = server.tally.kinds.batch ?? 0;
+    const once: Fault = { item: (id) => id === 'm', times: 1, effect: 503, retryAfterMs: 500 };
+    await under(once, async () => {
+      const erasing = warm.erase('ann', T, 2 * T);
+      // The head, and the removal that is refused and waits: it knows what stood then.
+      while ((server.tally.kinds.batch ?? 0) < before + 2) await nextTurn();
+      await write(other, anEntry('ann', 'm', { timestamp: T + 1 }));
+      expect(await erasing).toBe(0);
+    });
+    expect(await other.count('ann')).toBe(1);
   });
 
   test('among many, whatever their turns, leaves nothing that is older', async () => {
