@@ -1,5 +1,5 @@
 import type { Container } from '@azure/cosmos';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { connectCosmos } from '../../src/adapters/warm/cosmos/connect.ts';
 import { CosmosWarm } from '../../src/adapters/warm/cosmos/cosmos-warm.ts';
 import type { Charge } from '../../src/adapters/warm/cosmos/requests.ts';
@@ -10,8 +10,11 @@ import type { CosmosServer } from '../servers/cosmos/cosmos-server.ts';
 import { CosmosPlace, DATABASE } from '../support/cosmos-warm.ts';
 import { T, anEntry, putOne, write } from './warm.ts';
 
-const LARGE = 'wide '.repeat(600_000);
+const LARGE = 'wide '.repeat(320_000);
 const DAY_S = 86_400;
+
+// Megabytes to and fro, on a machine that does other things as well.
+vi.setConfig({ testTimeout: 120_000 });
 
 let place: CosmosPlace;
 let server: CosmosServer;
@@ -135,7 +138,7 @@ describe('an entry over the limit of a document', () => {
     const { warm, items } = await opened();
     const parts = (): number => ofRank(items(), 2).length;
     await write(warm, large(LARGE), large('small', 'other'));
-    expect(parts()).toBe(3);
+    expect(parts()).toBe(2);
     const found = await warm.find('ann', {}, 'newest', { limit: 10 });
     expect(found.items.map(({ entry }) => entry.content.length).toSorted()).toEqual([
       LARGE.length,
@@ -143,7 +146,7 @@ describe('an entry over the limit of a document', () => {
     ]);
     expect((await warm.search('ann', 'wide', { limit: 5 }))[0]?.entry.content).toBe(LARGE);
     await write(warm, large(`${LARGE}anew`));
-    expect(parts()).toBe(3);
+    expect(parts()).toBe(2);
     expect((await warm.get('ann', ['large']))[0]?.entry.content).toBe(`${LARGE}anew`);
     await write(warm, large('shorter'));
     expect(parts()).toBe(0);
