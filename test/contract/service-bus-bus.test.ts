@@ -40,7 +40,7 @@ describe('a topic', () => {
 describe('a topic with sessions', () => {
   const bus = testServiceBus({ kind: 'topic with sessions' });
   busContract('Service Bus, a topic with sessions', () => underTest(bus, TOPIC), {
-    claimMs: CLAIM_MS,
+    claimMs: 2 * CLAIM_MS,
     keepsWithoutGroup: false,
     countsPutOff: false,
     subjectsInHand: 20,

@@ -24,12 +24,20 @@ export const QUEUE = 'queue';
 
 export interface TestServiceBusOptions {
   readonly kind: 'topic' | 'topic with sessions' | 'queue';
-  /** Of the queue: how long its locks last. */
+  /** Of the queue, and of these groups: how long locks last. Others are made by who subscribes. */
   readonly lockMs?: number;
+  readonly groups?: readonly string[];
+  /** 0: what is sent again is there twice. */
+  readonly duplicateWindowMs?: number;
 }
 
 /** Call it at the top of a test file: one broker for it, with nothing on it before each test. */
-export function testServiceBus({ kind, lockMs = 30_000 }: TestServiceBusOptions): TestServiceBus {
+export function testServiceBus({
+  kind,
+  lockMs = 30_000,
+  groups = [],
+  duplicateWindowMs = WINDOW_MS,
+}: TestServiceBusOptions): TestServiceBus {
   let server: ServiceBusServer | undefined;
   const running = (): ServiceBusServer => {
     if (!server) throw new Error('testServiceBus() has a broker only while tests and hooks run');
@@ -42,9 +50,14 @@ export function testServiceBus({ kind, lockMs = 30_000 }: TestServiceBusOptions)
     const { broker, faults } = running();
     broker.clear();
     faults.clear();
-    if (kind === 'queue')
-      broker.addQueue(QUEUE, { duplicateWindowMs: WINDOW_MS, lockMs, maxDeliveryCount: 200 });
-    else broker.addTopic(TOPIC, { duplicateWindowMs: WINDOW_MS });
+    if (kind === 'queue') {
+      broker.addQueue(QUEUE, { duplicateWindowMs, lockMs, maxDeliveryCount: 200 });
+      return;
+    }
+    const topic = broker.addTopic(TOPIC, { duplicateWindowMs });
+    const sessions = kind === 'topic with sessions';
+    for (const group of groups)
+      broker.addSubscription(topic, group, { lockMs, sessions, maxDeliveryCount: 200 });
   });
   afterEach(async () => {
     const deadline = Date.now() + LINGER_MS;

@@ -23,10 +23,13 @@ const BUSY_PAUSE_MS = 200;
 /** One client of the SDK, and what was opened with it. */
 export class OpenClient {
   readonly client: ServiceBusClient;
+  /** Rejects when it is replaced: then nobody waits for it any more. */
+  readonly gone = Promise.withResolvers<never>();
   #sender: ServiceBusSender | undefined;
 
   constructor(client: ServiceBusClient) {
     this.client = client;
+    this.gone.promise.catch(() => undefined);
   }
 
   /** The one to this queue or topic. */
@@ -101,7 +104,7 @@ export class BrokerLink {
     const onAbort = (): void => gaveUp.reject(signal?.reason as Error);
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      return await Promise.race([work(open), gaveUp.promise]);
+      return await Promise.race([work(open), gaveUp.promise, open.gone.promise]);
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
@@ -112,6 +115,7 @@ export class BrokerLink {
   #replace(open: OpenClient): void {
     if (this.#open !== open) return;
     this.#open = undefined;
+    open.gone.reject(new Error('the connection was given up'));
     open.client.close().catch(() => undefined);
   }
 

@@ -33,6 +33,11 @@ export class HeldSession implements Hand {
     return performance.now() - this.#askedAt >= everyMs;
   }
 
+  /** Whether nothing of it is in hand. */
+  get isIdle(): boolean {
+    return this.#inHand === 0;
+  }
+
   /** Whether it can be let go. */
   get isOver(): boolean {
     return this.#receiver.isClosed || (this.#empty && this.#inHand === 0);

@@ -16,7 +16,10 @@ const EACH_AT_ONCE = 50;
 const ASK_EVERY_MS = 100;
 
 /** How many sessions are accepted side by side: each takes three round trips. */
-const ACCEPT_AT_ONCE = 4;
+const ACCEPT_AT_ONCE = 8;
+
+/** How long sessions that were accepted in advance wait for somebody who takes. */
+const LEAVE_MS = 500;
 
 /** How soon the broker says that there is one more session with messages. */
 const ANSWER_MS = 30;
@@ -42,6 +45,8 @@ export class SessionSource implements MessageSource {
   readonly #held = new Set<HeldSession>();
   readonly #accepting = new Set<Promise<void>>();
   #failure: unknown;
+  #taking = false;
+  #leaving: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: SessionSourceOptions) {
@@ -49,6 +54,22 @@ export class SessionSource implements MessageSource {
   }
 
   async take(max: number, waitMs: number, interrupted: AbortSignal): Promise<Given[]> {
+    clearTimeout(this.#leaving);
+    this.#taking = true;
+    try {
+      return await this.#take(max, waitMs, interrupted);
+    } finally {
+      this.#taking = false;
+      // Whoever is busy for longer keeps no session from others that nobody here works on.
+      this.#leaving = setTimeout(() => this.#letGoIdle(), LEAVE_MS);
+    }
+  }
+
+  #letGoIdle(): void {
+    for (const session of this.#held) if (session.isIdle) this.#letGo(session);
+  }
+
+  async #take(max: number, waitMs: number, interrupted: AbortSignal): Promise<Given[]> {
     const until = performance.now() + waitMs;
     const taken: Given[] = [];
     // Even who may not wait gives the broker the time to answer.
@@ -113,14 +134,16 @@ export class SessionSource implements MessageSource {
       this.#accepting.size < ACCEPT_AT_ONCE &&
       this.#held.size + this.#accepting.size < sessions
     ) {
-      const accepting: Promise<void> = this.#acceptOne().finally(() =>
-        this.#accepting.delete(accepting),
-      );
+      const accepting: Promise<void> = this.#acceptOne().then((accepted) => {
+        this.#accepting.delete(accepting);
+        if (accepted && this.#taking) this.#accept();
+      });
       this.#accepting.add(accepting);
     }
   }
 
-  async #acceptOne(): Promise<void> {
+  /** @returns whether there may be more */
+  async #acceptOne(): Promise<boolean> {
     const { link, path } = this.#options;
     try {
       const over = link.current;
@@ -135,8 +158,10 @@ export class SessionSource implements MessageSource {
         this.#held.add(
           new HeldSession(receiver, { link, over }, (session) => this.#letGo(session)),
         );
+      return true;
     } catch (error) {
       if (failureOf(error) !== 'nothing') this.#failure = error;
+      return false;
     }
   }
 
@@ -152,6 +177,7 @@ export class SessionSource implements MessageSource {
 
   async close(): Promise<readonly Given[]> {
     this.#closed = true;
+    clearTimeout(this.#leaving);
     // What of a session that is let go was in hand is given again, and that is no delivery.
     const closing = [...this.#held].map((session) => session.close().catch(() => undefined));
     this.#held.clear();
