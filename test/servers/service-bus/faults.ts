@@ -1,6 +1,7 @@
-/** What goes wrong with a send: it is refused, it is never answered, or the connection goes before or after it was taken. */
+/** What goes wrong with a send: nothing, it is refused, it is never answered, or the connection goes before or after it was taken. */
 export type SendFault =
   | { readonly refuse: string; readonly description?: string }
+  | 'none'
   | 'drop'
   | 'cut-before'
   | 'cut-after';
