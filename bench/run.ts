@@ -17,6 +17,7 @@ import { memory } from './rows/memory.ts';
 import { million } from './rows/million.ts';
 import { recordActivity, recordActivityRaw } from './rows/record-activity.ts';
 import { recall } from './rows/recall.ts';
+import { serviceBus } from './rows/service-bus.ts';
 import { start } from './rows/start.ts';
 import { subscriber, subscriberBare } from './rows/subscriber.ts';
 import { tiers } from './rows/tiers.ts';
@@ -35,7 +36,10 @@ const FIGURES: readonly Figure[] = [
 ];
 
 function seriesOf({ dialogsum = DIALOGSUM }: Pick<Options, 'dialogsum'>): readonly Series[] {
-  return [tiers, cosmos, compactionOf(dialogsum), warm, hotRecall, recall, start, million];
+  return [
+    ...[tiers, cosmos, compactionOf(dialogsum), warm, hotRecall, recall, serviceBus, start],
+    million,
+  ];
 }
 
 const SESSIONS = 100_000;
