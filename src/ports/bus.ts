@@ -17,7 +17,8 @@ export interface Bus {
    * Puts events on the bus, in order, and settles when they are durable there. Once `signal` aborts, what is not known
    * to be durable counts as refused; some of it may be on the bus all the same.
    * @returns one result for each event, in their order
-   * @throws BusUnavailableError when the bus takes none now (away, or a consumer group is too far behind)
+   * @throws BusUnavailableError when the bus takes none now: away, a consumer group is too far behind, or there is no
+   *   group yet and it would keep nothing until there is
    */
   publish(events: readonly AnyEvent[], signal?: AbortSignal): Promise<PublishResult[]>;
 
@@ -39,7 +40,7 @@ export interface Bus {
   /** Removes dead letters. @returns how many of them there were */
   drop(group: string, ids: readonly string[]): Promise<number>;
 
-  /** How far each group is behind. */
+  /** How far each group is behind; none where the bus may not be asked. */
   groups(): Promise<readonly GroupState[]>;
 
   /**
@@ -58,7 +59,10 @@ export interface SubscribeOptions {
   readonly group: string;
   /** Only these types; others are settled unseen. The same for all members of a group. Default: all. */
   readonly types?: readonly EventType[];
-  /** After this long without `done`, `retry`, `defer` or `renew`, a delivery is given to another member. Default 30 s. */
+  /**
+   * After this long without `done`, `retry`, `defer` or `renew`, a delivery is given to another member. Default 30 s.
+   * Where the group has a time of its own at the broker, that counts.
+   */
   readonly claimMs?: number;
   /** After this many deliveries without `done` an event is dead-lettered. Default 5. */
   readonly maxDeliveries?: number;
@@ -120,7 +124,7 @@ export interface DeadLetter {
 
 export interface GroupState {
   readonly group: string;
-  /** Events that the group has not settled yet. */
+  /** Events that the group has not settled yet; a bus that cannot tell leaves out those that wait for another attempt. */
   readonly behind: number;
   /** Events of the group that were put aside. */
   readonly deadLetters: number;

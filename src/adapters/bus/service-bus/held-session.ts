@@ -1,6 +1,7 @@
 import type { ServiceBusReceivedMessage, ServiceBusSessionReceiver } from '@azure/service-bus';
 import type { BrokerLink, OpenClient } from './broker-link.ts';
 import type { DeadLettering, Given, Hand } from './hand.ts';
+import { EACH_MS } from './plain-source.ts';
 
 /** One session that we hold the lock of. It ends with its link: then everything of it is somebody else's. */
 export class HeldSession implements Hand {
@@ -48,8 +49,9 @@ export class HeldSession implements Hand {
     if (this.#receiver.isClosed) return [];
     // What is on its way keeps it from being let go.
     this.#empty = false;
-    const messages = await this.#call(() =>
-      this.#receiver.receiveMessages(max, { maxWaitTimeInMs }),
+    const messages = await this.#call(
+      () => this.#receiver.receiveMessages(max, { maxWaitTimeInMs }),
+      maxWaitTimeInMs + max * EACH_MS,
     );
     this.#empty = messages.length === 0;
     // What is handed out is to have a lock that lasts.
@@ -93,8 +95,8 @@ export class HeldSession implements Hand {
     return this.#renewing;
   }
 
-  #call<T>(work: () => Promise<T>): Promise<T> {
-    return this.#link.call(work, { over: this.#over });
+  #call<T>(work: () => Promise<T>, moreMs = 0): Promise<T> {
+    return this.#link.call(work, { over: this.#over, moreMs });
   }
 
   close(): Promise<void> {

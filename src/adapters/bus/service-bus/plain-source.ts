@@ -13,6 +13,9 @@ const SLICE_MS = 500;
 /** How long messages gather that are there already; the broker is asked for all it has at the end in any case. */
 const GATHER_MS = 20;
 
+/** What a message may take to arrive: if the wait for many were given up, those that had come would be locked for nobody. */
+export const EACH_MS = 10;
+
 /** The SDK keeps at most 2,048 unsettled messages of a link, and does not say when it is full. */
 const MOST_IN_HAND = 2_000;
 
@@ -99,7 +102,7 @@ export class PlainSource implements MessageSource, Hand {
     if (room <= 0) return [];
     const messages = await this.#options.link.call(
       (open) => this.#receiverOf(open).receiveMessages(room, { maxWaitTimeInMs }),
-      { moreMs: maxWaitTimeInMs },
+      { moreMs: maxWaitTimeInMs + room * EACH_MS },
     );
     if (messages.length > 0) {
       this.#heardAt = performance.now();
