@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../test/servers/service-bus/main.ts', import.meta.url));
@@ -21,7 +20,7 @@ export class BrokerProcess implements AsyncDisposable {
 
   static async start(): Promise<BrokerProcess> {
     const child = spawn(process.execPath, [MAIN], { stdio: ['pipe', 'pipe', 'inherit'] });
-    const lines = createInterface({ input: child.stdout as Readable });
+    const lines = createInterface({ input: child.stdout });
     const [line] = (await Promise.race([
       once(lines, 'line'),
       once(child, 'exit').then(() => {

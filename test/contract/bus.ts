@@ -508,7 +508,7 @@ function many(count: number, subjects: number): AnyEvent[] {
   return abandonedEvents(count).map((event, n) =>
     subjects === Infinity
       ? event
-      : ({ ...abandonedEvent(n % subjects), id: event.id, sequence: event.id } as AnyEvent),
+      : { ...abandonedEvent(n % subjects), id: event.id, sequence: event.id },
   );
 }
 

@@ -55,7 +55,7 @@ describe('a publish', () => {
     expect(durable).toBeGreaterThan(0);
     expect(durable).toBeLessThan(6);
     expect(results.slice(durable)).toEqual(
-      Array.from({ length: 6 - durable }, () =>
+      Array<unknown>(6 - durable).fill(
         expect.objectContaining({ durable: false, retryable: true }),
       ),
     );

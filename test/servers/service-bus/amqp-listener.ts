@@ -63,7 +63,7 @@ export class AmqpListener {
       credit_window: 1_000,
       // Modified is what abandons and defers.
       treat_modified_as_released: false,
-    } as object);
+    });
     const on = (event: string, listener: (context: EventContext) => void): unknown =>
       container.on(event, listener);
     on('connection_open', ({ connection }) => {
@@ -101,7 +101,7 @@ export class AmqpListener {
         this.#settle(delivery, 'deadletter', givenOf(delivery).remote_state?.error?.info);
     });
     on('message', (context) => this.#take(context));
-    this.#server = container.listen({ port, host: '127.0.0.1' }) as Server;
+    this.#server = container.listen({ port, host: '127.0.0.1' });
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
@@ -189,7 +189,7 @@ export class AmqpListener {
     holdAttach(sender);
     const answer = (): void => sender.open();
     served.applicant = {
-      wanted: wanted == null ? undefined : String(wanted as string),
+      wanted: typeof wanted === 'string' ? wanted : undefined,
       waitMs: Math.min(waitMs, LONGEST_SESSION_WAIT_MS),
       accept: (sessionId, lockedUntil) => {
         delete served.applicant;
@@ -291,7 +291,8 @@ export class AmqpListener {
 }
 
 function addressOf(terminus: { address?: unknown } | undefined): string {
-  return String((terminus?.address ?? '') as string);
+  const address = terminus?.address;
+  return typeof address === 'string' ? address : '';
 }
 
 function isOfManagement(address: string): boolean {

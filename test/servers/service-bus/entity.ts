@@ -276,7 +276,7 @@ export class Entity {
     const now = Date.now();
     for (const [key, line] of this.#lines) {
       const living = line.filter((stored) => {
-        const ttlMs = Math.min(Number(stored.message.ttl ?? Infinity), this.settings.ttlMs);
+        const ttlMs = Math.min(stored.message.ttl ?? Infinity, this.settings.ttlMs);
         if (now - stored.enqueuedAt < ttlMs) return true;
         if (this.settings.deadLetterOnExpiry)
           this.#bury(stored, {

@@ -73,7 +73,7 @@ export class Inlet {
       if (now - at <= this.duplicateWindowMs) break;
       this.#seen.delete(one);
     }
-    const key = String(id as string | number);
+    const key = String(id);
     if (this.#seen.has(key)) return true;
     this.#seen.set(key, now);
     return false;

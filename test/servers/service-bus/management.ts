@@ -1,5 +1,5 @@
 import rhea from 'rhea';
-import type { EventContext, Message } from 'rhea';
+import type { EventContext } from 'rhea';
 import { type Broker, type Rule, keyOf, sqlRule } from './broker.ts';
 import type { Entity, Settlement } from './entity.ts';
 import { decode, encode } from './rhea-parts.ts';
@@ -200,7 +200,7 @@ export function reply(
   { connection, message }: EventContext,
   { status, body, condition }: Answer,
 ): void {
-  const request = message as Message;
+  const request = message!;
   const link = connection.find_sender(
     (sender: { name: string; target?: { address?: string } }) =>
       sender.name === request.reply_to || sender.target?.address === request.reply_to,

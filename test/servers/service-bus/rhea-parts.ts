@@ -44,7 +44,7 @@ export interface GivenDelivery {
 }
 
 export function givenOf(delivery: Delivery): GivenDelivery {
-  return delivery as unknown as GivenDelivery;
+  return delivery;
 }
 
 /**

@@ -80,7 +80,14 @@ export class BrokerLink {
         const failure = failureOf(error);
         const answered = failure !== 'away' && (failure !== 'nothing' || options.mayBringNothing);
         // Where an attempt before it was not answered, that one may have taken effect.
-        if (answered) throw failures.length === 1 ? error : new AggregateError(failures);
+        if (answered && failure === 'lost' && failures.length > 1)
+          throw new BusUnavailableError(
+            'the event bus was away, and what became of it is not known',
+            {
+              cause: new AggregateError(failures),
+            },
+          );
+        if (answered) throw error;
         if (isBusy(error)) await pause(BUSY_PAUSE_MS, signal);
         else this.#replace(open);
         if (failures.length < ATTEMPTS && !options.over) continue;

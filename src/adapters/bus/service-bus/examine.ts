@@ -32,16 +32,16 @@ export async function examineEntities(
     ];
   if (found === undefined)
     return [{ level: 'refuse', what: `there is no ${where}`, change: SET_UP }];
-  const properties = found.topic ?? found.queue;
+  const properties = 'topic' in found ? found.topic : found.queue;
   const findings: Diagnosis[] = [{ level: 'ok', what: `${where} is there` }];
   findings.push(
     ofDuplicates(
       where,
-      properties?.requiresDuplicateDetection ?? false,
-      Duration.fromISO(properties?.duplicateDetectionHistoryTimeWindow ?? 'PT0S').toMillis(),
+      properties.requiresDuplicateDetection,
+      Duration.fromISO(properties.duplicateDetectionHistoryTimeWindow).toMillis(),
     ),
   );
-  if (found.queue) findings.push(...ofReceiving(where, found.queue, terms));
+  if ('queue' in found) findings.push(...ofReceiving(where, found.queue, terms));
   else findings.push(...(await ofGroups(entities, terms, groups)));
   return findings;
 }

@@ -40,7 +40,7 @@ export function failureOf(error: unknown): Failure {
   if ((last as Told | undefined)?.statusCode === 404) return 'missing';
   if (codes.includes('MessageSizeExceeded')) return 'too-large';
   if (codes.includes('ServiceTimeout') || codes.includes('com.microsoft:timeout')) return 'nothing';
-  if (/requires sessions/.test(textOf(last))) return 'sessions-only';
+  if (textOf(last).includes('requires sessions')) return 'sessions-only';
   return 'away';
 }
 

@@ -85,7 +85,7 @@ export function bodyOf({ body }: Pick<ServiceBusReceivedMessage, 'body'>): strin
   const content = body as unknown;
   if (typeof content === 'string') return content;
   if (content instanceof Uint8Array) return Buffer.from(content).toString();
-  return JSON.stringify(content) ?? '';
+  return JSON.stringify(content ?? null);
 }
 
 export function propertyOf(

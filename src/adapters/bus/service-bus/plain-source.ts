@@ -157,7 +157,9 @@ export class PlainSource implements MessageSource, Hand {
   }
 
   async renew(message: ServiceBusReceivedMessage): Promise<void> {
-    await this.#settle(async (receiver) => void (await receiver.renewMessageLock(message)));
+    await this.#settle(async (receiver) => {
+      await receiver.renewMessageLock(message);
+    });
   }
 
   /** What came over a receiver that is no more is settled by its token. */
