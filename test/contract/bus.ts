@@ -159,7 +159,9 @@ export function busContract(
         const deliveries = await receiveAll(member, 1);
         expect(deliveries.map(({ event }) => event.type)).toEqual(['cart.rescue_cancelled']);
         await settle(deliveries);
-        expect(await member.receive(10, 100)).toEqual([]);
+        const until = performance.now() + SOON_MS;
+        do expect(await member.receive(10, 100)).toEqual([]);
+        while ((await behind(bus, 'rescue')) !== 0 && performance.now() < until);
         expect(await behind(bus, 'rescue')).toBe(0);
       });
 
@@ -516,12 +518,13 @@ function many(count: number, subjects: number): AnyEvent[] {
 export async function receiveAll(
   member: Subscription,
   count: number,
-  each = 500,
+  each?: number,
 ): Promise<Delivery[]> {
   const deliveries: Delivery[] = [];
   const deadline = performance.now() + 2 * SOON_MS;
   while (deliveries.length < count && performance.now() < deadline) {
-    deliveries.push(...(await member.receive(each, SOON_MS)));
+    const max = each === undefined ? 500 : Math.min(each, count - deliveries.length);
+    deliveries.push(...(await member.receive(max, SOON_MS)));
   }
   expect(deliveries).toHaveLength(count);
   return deliveries;
