@@ -12,7 +12,7 @@ export interface EntitySettings {
   readonly sessions: boolean;
 }
 
-export const ENTITY_DEFAULTS: EntitySettings = {
+const ENTITY_DEFAULTS: EntitySettings = {
   lockMs: 30_000,
   maxDeliveryCount: 10,
   ttlMs: Infinity,

@@ -3,7 +3,7 @@ import type { ServiceBusMessage, ServiceBusReceivedMessage } from '@azure/servic
 import type { AnyEvent } from '../../../model/event.ts';
 import { safeName } from '../../../model/safe-name.ts';
 
-export const CONTENT_TYPE = 'application/cloudevents+json';
+const CONTENT_TYPE = 'application/cloudevents+json';
 
 /** Application properties of ours. */
 export const PROPERTY = {
