@@ -34,7 +34,7 @@ async function overCosmos(server: Server): Promise<TierWorld> {
 
 test.each([
   ['SQLite', RUNS, async (server: Server) => new TierWorld(server)],
-  ['Cosmos DB', RUNS / 10, overCosmos],
+  ['Cosmos DB', RUNS / 20, overCosmos],
 ] as const)(
   'whatever happens and whoever dies, all that was said stands in warm, in %s, once, unchanged and in order',
   async (name, runs, worldOf) => {
