@@ -79,13 +79,7 @@ export async function composeReplay(
     },
   );
   const promoter = new Promoter(tiers, demoter, config);
-  const looker = new Looker(
-    tiers,
-    new Announcer(bus, clock, observe),
-    settings,
-    observe,
-    fail,
-  );
+  const looker = new Looker(tiers, new Announcer(bus, clock, observe), settings, observe, fail);
   const rescue = withAgent ? await openRescue({ ...hot, clock, warm }, config, opening) : undefined;
   const opened = opening.move();
   return {

@@ -3,6 +3,4 @@ import { openOwnConfig } from '../src/compose-config.ts';
 import { runDaemon } from '../src/compose-daemon.ts';
 import { runMain } from '../src/runtime/main.ts';
 
-await runMain(async () =>
-  runDaemon(await openOwnConfig(), ['demoter', 'compactor', 'reporter']),
-);
+await runMain(async () => runDaemon(await openOwnConfig(), ['demoter', 'compactor', 'reporter']));

@@ -89,7 +89,7 @@ test('a connection that stands shows a new password at once, and the next one is
 
 test('a connection that hears messages shows it as well, and hears on', async () => {
   const heard: string[] = [];
-  client.on('message', (_channel, message) => heard.push(String(message)));
+  client.on('message', (_channel, message) => heard.push(message));
   await client.subscribe('news');
   const before = await logins();
   await allow('second');

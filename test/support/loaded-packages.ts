@@ -29,4 +29,4 @@ await rekindle.close();
 await daemon.stop(AbortSignal.timeout(10_000));
 const { ALSO: also } = process.env;
 if (also !== undefined) await import(also);
-console.log(JSON.stringify([...loaded]));
+process.stdout.write(JSON.stringify([...loaded]));

@@ -37,7 +37,7 @@ export interface Result {
   readonly before?: Json | undefined;
 }
 
-export const ITEM_MAX_BYTES = 2 * 1024 * 1024;
+const ITEM_MAX_BYTES = 2 * 1024 * 1024;
 
 /** Steps of one patch, as the service has it. */
 const PATCH_STEPS_MAX = 10;

@@ -30,7 +30,7 @@ export const HEAD_ID = '!head';
 export const RANK = { head: 0, entry: 1, part: 2 } as const;
 
 /** Later than every instant: so that one comparison tells what has not expired. */
-export const NEVER = Number.MAX_SAFE_INTEGER;
+const NEVER = Number.MAX_SAFE_INTEGER;
 
 /** What is said anew when an entry is replaced: one object, for a patch takes ten steps at the most. */
 export interface EntryFields {
@@ -137,7 +137,7 @@ const TTL_LEEWAY_S = 3_600;
 /** The longest that the service takes: what is later is never. */
 const TTL_MAX_S = 2_147_483_647;
 
-export function ttlOf(expiresAt: number | undefined, now: number): number {
+function ttlOf(expiresAt: number | undefined, now: number): number {
   if (expiresAt === undefined) return -1;
   const seconds = Math.max(0, Math.ceil((expiresAt - now) / 1_000)) + TTL_LEEWAY_S;
   return seconds > TTL_MAX_S ? -1 : seconds;

@@ -9,7 +9,7 @@ import type { Call } from './requests.ts';
 import { CHANGED } from './trouble.ts';
 
 /** Where there is none. */
-export const NO_HEAD: Head = {
+const NO_HEAD: Head = {
   revision: 0,
   erasedAt: null,
   forgetAt: null,
@@ -87,7 +87,7 @@ export function guardOf(partition: string, head: SeenHead): OperationInput {
   };
 }
 
-export function headDocument(
+function headDocument(
   partition: string,
   head: Head,
   ttl: number,

@@ -28,7 +28,7 @@ const NAMES_AT_ONCE = 100;
 const TRIES = 5;
 
 /** Asks for entries and the head at once, and again where the head shows an erasure that was not known of. */
-export async function readThere(
+async function readThere(
   { call, heads, clock, partition }: Ground,
   pageSize: number,
   limit: number,

@@ -58,7 +58,7 @@ const COMPOSITE = [
 ];
 
 /** @throws RangeError for more numbers than the service has an index for */
-export function definitionOf({ container, dimensions }: SetUpRequest): ContainerDefinition {
+function definitionOf({ container, dimensions }: SetUpRequest): ContainerDefinition {
   if (dimensions !== undefined && dimensions > QUANTIZED_MAX)
     throw new RangeError(`Cosmos DB has an index for at most ${QUANTIZED_MAX} dimensions`);
   const indexingPolicy: IndexingPolicy = {
