@@ -48,5 +48,7 @@ export const ENV_FILE = '.env';
 async function openVault(url: string): Promise<SecretStore> {
   const { azureCredential } = await import('./adapters/azure/credential.ts');
   const { KeyVaultSecrets } = await import('./adapters/secrets/key-vault/key-vault-secrets.ts');
-  return new KeyVaultSecrets({ url, credential: azureCredential() });
+  // A server of one's own stands at no address that the tokens are for.
+  const isInAzure = !/^(127\.0\.0\.1|localhost|\[::1\])$/.test(new URL(url).hostname);
+  return new KeyVaultSecrets({ url, credential: azureCredential(), isInAzure });
 }

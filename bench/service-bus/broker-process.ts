@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../test/servers/service-bus/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../test/servers/main.ts', import.meta.url));
 
 /** The broker that tests of Service Bus run against, in a process of its own; it ends with its standard input. */
 export class BrokerProcess implements AsyncDisposable {
@@ -19,7 +19,7 @@ export class BrokerProcess implements AsyncDisposable {
   }
 
   static async start(): Promise<BrokerProcess> {
-    const child = spawn(process.execPath, [MAIN], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [MAIN, 'service-bus'], { stdio: ['pipe', 'pipe', 'inherit'] });
     const lines = createInterface({ input: child.stdout });
     const [line] = (await Promise.race([
       once(lines, 'line'),
