@@ -3,7 +3,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TestContext } from 'vitest';
 import { BusUnavailableError } from '../../src/model/errors.ts';
 import type { AnyEvent } from '../../src/model/event.ts';
-import type { Bus, Delivery, SubscribeOptions, Subscription } from '../../src/ports/bus.ts';
+import type {
+  Bus,
+  DeadLetter,
+  Delivery,
+  SubscribeOptions,
+  Subscription,
+} from '../../src/ports/bus.ts';
 import { didNotRun } from '../support/did-not-run.ts';
 import { abandonedEvent, abandonedEvents, cancelledEvent } from '../support/sample-events.ts';
 import { assertValidEvent } from '../support/schemas.ts';
@@ -356,13 +362,17 @@ export function busContract(
         await bus.publish(abandonedEvents(2));
         await receiveAll(member, 2);
         await receiveAll(member, 2);
-        expect(await member.receive(10, 2 * QUIET_MS)).toEqual([]);
-        const letters = await bus.deadLetters('rescue', 10);
+        // Whoever receives finds that it was the last attempt.
+        let letters: readonly DeadLetter[] = [];
+        for (let turn = 0; letters.length < 2 && turn < 5; turn += 1) {
+          expect(await member.receive(10, 2 * QUIET_MS)).toEqual([]);
+          letters = await bus.deadLetters('rescue', 10);
+        }
         expect(idsInOrder(letters.map(({ event }) => event!))).toEqual(
           idsInOrder(abandonedEvents(2)),
         );
         expect(letters[0]).toMatchObject({ attempts: 2 });
-      });
+      }, 60_000);
 
       it('are listed oldest first, as many as asked for', async () => {
         const member = await join();

@@ -4,13 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeEach, expect, test } from 'vitest';
 import { testRedis } from '../support/redis-server.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const redis = testRedis({ config: { requirepass: 'geheim-redis' } });
+const redis = testRedis();
 const folder = mkdtempSync(join(tmpdir(), 'rekindle-secrets-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+beforeEach(async () => {
+  const rules = ['on', 'resetpass', '~*', '&*', '+@all', `>${SECRETS.redis}`];
+  await redis.client().call('ACL', 'SETUSER', 'daemon', ...rules);
+});
 
 /** Nobody listens there. */
 const NOWHERE = '127.0.0.1:1';
@@ -55,13 +60,17 @@ async function printed(
     cwd: folder,
     env: {
       PATH: process.env['PATH'],
-      REDIS_URL: redis.url.replace('redis://', `redis://:${SECRETS.redis}@`),
+      REDIS_URL: redis.url.replace('redis://', `redis://daemon:${SECRETS.redis}@`),
       OPENAI_API_KEY: SECRETS.model,
       REKINDLE_AGENT_WEBHOOK_SECRET: SECRETS.webhook,
       REKINDLE_DATA_DIR: folder,
       REKINDLE_HTTP: 'off',
       LOG_LEVEL: 'trace',
       ...env,
+      ...('REDIS_USERNAME' in env && {
+        REDIS_HOST: '127.0.0.1',
+        REDIS_PORT: String(redis.server.port),
+      }),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -93,10 +102,10 @@ test.each([
   [
     'a Redis that refuses the password',
     ['doctor'],
-    { REDIS_URL: redis.url, REDIS_PASSWORD: SECRETS.queue },
+    { REDIS_URL: '', REDIS_USERNAME: 'daemon', REDIS_PASSWORD: SECRETS.queue },
   ],
 ] as const)('%s prints none of the secrets', async (_what, args, env) => {
-  const all = await printed(args, env, 8_000);
+  const all = await printed(args, env, args[0] === 'daemon' ? 4_000 : 15_000);
   expect(all.trim()).not.toBe('');
   for (const secret of Object.values(SECRETS)) expect(all).not.toContain(secret);
 });

@@ -268,6 +268,7 @@ export function subscriberContract(name: string, world: () => SubscriberWorld): 
         });
         await bus.publish(abandonedEvents(30));
         await until(() => expect(now).toBe(3));
+        await until(() => expect(subscriber.counts.received).toBe(8));
         await sleep(100);
         expect(subscriber.counts.received).toBe(8);
         released.resolve(undefined);

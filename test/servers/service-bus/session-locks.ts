@@ -82,8 +82,10 @@ export class SessionLocks {
   #lose(id: string, { consumer, timer }: SessionLock): void {
     clearTimeout(timer);
     this.#locks.delete(id);
-    this.#entity.releaseSession(id, true);
+    // First: what is released must not go to who has just lost it.
     this.#entity.removeConsumer(consumer);
+    this.#entity.releaseSession(id, true);
+    this.serve();
     consumer.end(CONDITION.sessionLockLost, `The session lock has expired on the session '${id}'.`);
   }
 
