@@ -19,7 +19,9 @@ export class BrokerProcess implements AsyncDisposable {
   }
 
   static async start(): Promise<BrokerProcess> {
-    const child = spawn(process.execPath, [MAIN, 'service-bus'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [MAIN, 'service-bus'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     const lines = createInterface({ input: child.stdout });
     const [line] = (await Promise.race([
       once(lines, 'line'),

@@ -52,6 +52,12 @@ const LOOK_RETRY_MS = 2 * SECOND_MS;
 const WATCHING_LOOPS = 2;
 
 /**
+ * Loops that look while there is somebody due at each look. At 5,000 due a second two loops announced with a p99 of 26 to
+ * 38 ms, for what came due in the middle of a look waited for its end; four with 18 to 27.
+ */
+const BUSY_LOOPS = 4;
+
+/**
  * Batches in hand at once while more are due than those take: some wait for Redis or the bus while another is judged.
  * Draining 60,000 users, 2 loops of 250 users made 22,000 announcements a second and 8 of 64 made 28,000; on a slower
  * and busier machine 16 of 64 took 85 to 96 µs a user where 8 took 96 to 122.
@@ -112,7 +118,9 @@ export function createWatcher(
             looks[index + 1]?.wake();
             return { sleepMs: 0 };
           }
-          if (index >= WATCHING_LOOPS) return { sleepMs: Infinity };
+          const isHelper = index >= WATCHING_LOOPS;
+          if (users > 0 && !isHelper) looks[index + WATCHING_LOOPS]?.wake();
+          if (isHelper && (users === 0 || index >= BUSY_LOOPS)) return { sleepMs: Infinity };
           const untilNextMs = (nextDueAt ?? Infinity) - clock.now();
           return { sleepMs: Math.min(IDLE_MS, Math.max(GATHER_MS, untilNextMs)) };
         },
