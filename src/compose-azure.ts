@@ -16,13 +16,12 @@ import type { Telemetry } from './runtime/telemetry.ts';
 
 /** Opens the bus on Service Bus; nothing is sent yet. */
 export async function openServiceBus(config: Config, log: Logger = silentLogger): Promise<Bus> {
-  const { bus, forget } = await serviceBus(config, log);
-  return closing(bus, forget);
+  return serviceBus(config, log);
 }
 
 /** Says whether events could go over the entity of these settings. */
 export async function examineServiceBus(config: Config): Promise<Diagnosis[]> {
-  const { bus } = await serviceBus(config, silentLogger);
+  const bus = await serviceBus(config, silentLogger);
   try {
     return await told('event bus', () => bus.examine({}, groupsOf(config)));
   } finally {
@@ -32,7 +31,7 @@ export async function examineServiceBus(config: Config): Promise<Diagnosis[]> {
 
 /** Makes the entity, and a subscription for each group that we know of; or says what is missing. */
 export async function setUpServiceBus(config: Config, apply: boolean): Promise<Diagnosis[]> {
-  const { bus } = await serviceBus(config, silentLogger);
+  const bus = await serviceBus(config, silentLogger);
   try {
     return await told('event bus', async () => {
       const missing = await bus.setUp(groupsOf(config), { apply });
@@ -53,13 +52,11 @@ function groupsOf({ agentGroup }: Config): string[] {
   return [REPORT_GROUP, agentGroup];
 }
 
-async function serviceBus(
-  config: Config,
-  log: Logger,
-): Promise<{ readonly bus: ServiceBusBus; readonly forget: () => void }> {
+async function serviceBus(config: Config, log: Logger): Promise<ServiceBusBus> {
   const { ServiceBusBus } = await import('./adapters/bus/service-bus/service-bus-bus.ts');
   const { connectServiceBus } = await import('./adapters/bus/service-bus/connect.ts');
-  const { serviceBusConnectionString: connectionString, serviceBusNamespace: namespace } = config;
+  const { renewed: settings, serviceBusNamespace: namespace } = config;
+  const { serviceBusConnectionString: connectionString } = settings?.current() ?? config;
   const { serviceBusAdminUrl: administrationUrl, serviceBusQueue: queue } = config;
   const credential = await identity();
   const connector = connectServiceBus({
@@ -68,13 +65,12 @@ async function serviceBus(
       : { connectionString }),
     administrationUrl,
   });
-  const { renewed: settings } = config;
   const forget = settings?.onChange(() => {
     const { serviceBusConnectionString: next } = settings.current();
     if (next !== undefined) connector.updateKey(next);
   });
   const place = queue === undefined ? { topic: config.serviceBusTopic } : { queue };
-  return { bus: new ServiceBusBus({ connector, place, log }), forget: () => forget?.() };
+  return closing(new ServiceBusBus({ connector, place, log }), () => forget?.());
 }
 
 /** Opens the warm tier in Cosmos DB; nothing is sent yet. @param telemetry told of request units */
@@ -112,16 +108,16 @@ export async function openCosmosWarm(
 /** Says whether a demoter could use the container of these settings. */
 export async function examineCosmos(config: Config): Promise<Diagnosis[]> {
   const { examine } = await import('./adapters/warm/cosmos/set-up.ts');
-  const client = (await cosmosClients())(config);
-  return told('warm tier', () => examine(client, placeInCosmos(config)));
+  const clientOf = await cosmosClients();
+  return told('warm tier', () => examine(clientOf(config), placeInCosmos(config)));
 }
 
 /** Makes database and container, or says what of them is missing. */
 export async function setUpCosmos(config: Config, apply: boolean): Promise<Diagnosis[]> {
   if (!apply) return examineCosmos(config);
   const { setUp } = await import('./adapters/warm/cosmos/set-up.ts');
-  const client = (await cosmosClients())(config);
-  return told('warm tier', () => setUp(client, placeInCosmos(config)));
+  const clientOf = await cosmosClients();
+  return told('warm tier', () => setUp(clientOf(config), placeInCosmos(config)));
 }
 
 function placeInCosmos({ cosmosDatabase: database, cosmosContainer: container }: Config) {
@@ -147,14 +143,15 @@ export async function openBlobCold(config: Config, clock: Pick<Clock, 'now'>): P
 /** Says whether a compactor could use the container of these settings. */
 export async function examineBlob(config: Config): Promise<Diagnosis[]> {
   const { examineContainer } = await import('./adapters/cold/blob/set-up.ts');
-  const container = (await blobContainers())(config);
-  return [...(await examineContainer(container, { tags: config.blobTags }))];
+  const containerOf = await blobContainers();
+  return told('cold tier', () => examineContainer(containerOf(config), { tags: config.blobTags }));
 }
 
 /** Makes the container, or says whether it is missing. */
 export async function setUpBlob(config: Config, apply: boolean): Promise<Diagnosis[]> {
   const { setUpContainer } = await import('./adapters/cold/blob/set-up.ts');
-  return [...(await setUpContainer((await blobContainers())(config), { apply }))];
+  const containerOf = await blobContainers();
+  return told('cold tier', () => setUpContainer(containerOf(config), { apply }));
 }
 
 async function blobContainers(): Promise<(config: Config) => ContainerClient> {
@@ -180,8 +177,8 @@ async function renewed<T>(
   config: Config,
   make: (config: Config) => T,
 ): Promise<{ readonly current: () => T; readonly forget: () => void }> {
-  let client = make(config);
   const { renewed: settings } = config;
+  let client = make(settings?.current() ?? config);
   const forget = settings?.onChange(() => {
     client = make(settings.current());
   });
@@ -199,7 +196,7 @@ function closing<S extends { close(): Promise<void> }>(store: S, forget: () => v
 }
 
 /** What cannot be asked is refused, with the reason. */
-async function told(what: string, ask: () => Promise<Diagnosis[]>): Promise<Diagnosis[]> {
+async function told(what: string, ask: () => Promise<readonly Diagnosis[]>): Promise<Diagnosis[]> {
   try {
     const found = await ask();
     return found.map((one) => ({ ...one, what: `${what}: ${one.what}` }));

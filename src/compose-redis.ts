@@ -36,7 +36,8 @@ export async function redisCredentials(
   if (config.redisAuth === 'entra' && userOf(config[setting]).password === undefined) {
     const { azureCredential } = await import('./adapters/azure/credential.ts');
     const { openRedisTokens } = await import('./adapters/azure/redis-token.ts');
-    return openRedisTokens(azureCredential(), { username: config.redisUsername, log });
+    const username = userOf(config[setting]).username ?? config.redisUsername;
+    return openRedisTokens(azureCredential(), { username, log });
   }
   const { renewed } = config;
   return (

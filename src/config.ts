@@ -206,6 +206,8 @@ function contradictions(values: Values): string[] {
       `REKINDLE_SESSION_KEY must not begin with REKINDLE_PREFIX and a colon ("${values.prefix}:"): below it are only keys of ours`,
     );
   }
+  if (values.redisAuth === 'entra' && values.redisPassword !== undefined)
+    found.push('REDIS_AUTH=entra shows a token: leave out REDIS_PASSWORD, or REDIS_AUTH');
   found.push(...lacking(values));
   return found;
 }

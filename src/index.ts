@@ -119,7 +119,10 @@ export class Rekindle extends Activity {
     options: SubscriberOptions<T>,
     { log }: { readonly log?: Logger } = {},
   ): Promise<Subscriber> {
-    this.#bus ??= openBus(this.#config);
+    this.#bus ??= openBus(this.#config).catch((error: unknown) => {
+      this.#bus = undefined;
+      throw error;
+    });
     const { inbox, clock } = this.#hot;
     const wanted: SubscriberPorts['wanted'] = (events) => this.#areStillWanted(events);
     const holds: SubscriberPorts['holds'] = (events) =>
@@ -258,10 +261,11 @@ export class Rekindle extends Activity {
 
   /** Stops the subscribers and closes every connection. */
   async close(): Promise<void> {
+    await using closing = new AsyncDisposableStack();
+    closing.defer(() => this.#hot.close());
+    closing.defer(async () => (await this.#bus)?.close());
+    closing.defer(async () => (await this.#tiers)?.[Symbol.asyncDispose]());
     await Promise.all([...this.#subscribers].map((subscriber) => subscriber.stop()));
-    await (await this.#tiers)?.[Symbol.asyncDispose]();
-    await (await this.#bus)?.close();
-    await this.#hot.close();
   }
 }
 

@@ -119,7 +119,9 @@ async function azureSettings(
 ): Promise<Readonly<Record<string, string>>> {
   const { startAzureServers } = await import('../demo/azure-servers.ts');
   const { env } = closing.use(await startAzureServers(signal));
-  await setUp(loadConfig({ ...redis, ...env }), { apply: true });
+  const findings = await setUp(loadConfig({ ...redis, ...env }), { apply: true });
+  const refused = findings.filter(({ level }) => level === 'refuse');
+  if (refused.length > 0) throw new Error(refused.map(({ what }) => what).join('; '));
   return env;
 }
 

@@ -20,22 +20,20 @@ export function doctorCommand(): Command {
   withSettings(command);
   return command.action(async ({ json }: { json?: boolean }) => {
     const config = await configOf(command);
+    await using opened = new AsyncDisposableStack();
     const hot = await openHot(config);
+    opened.defer(() => hot.close());
     const bus = await openBus(config);
-    try {
-      const findings = await hot.interrogate(true);
-      findings.push(
-        ...(await examineWarm(config, hot.clock)),
-        ...(await examineCold(config, hot.clock)),
-        ...(await examineReport(config)),
-        ...(await examineBus(config)),
-        await readers(bus),
-      );
-      printDiagnoses(findings, json === true);
-    } finally {
-      await bus.close();
-      await hot.close();
-    }
+    opened.defer(() => bus.close());
+    const findings = await hot.interrogate(true);
+    findings.push(
+      ...(await examineWarm(config, hot.clock)),
+      ...(await examineCold(config, hot.clock)),
+      ...(await examineReport(config)),
+      ...(await examineBus(config)),
+      await readers(bus),
+    );
+    printDiagnoses(findings, json === true);
   });
 }
 

@@ -281,7 +281,7 @@ describe('a container', () => {
       expect(await setUpContainer(client, { apply })).toMatchObject([
         { level: 'ok', what: expect.stringContaining('is there') as unknown },
       ]);
-    expect(await levels(client)).toEqual(['ok: cold tier: the container another can be used']);
+    expect(await levels(client)).toEqual(['ok: the container another can be used']);
   });
 
   test('that may not be tagged, written to or reached is refused in words', async () => {

@@ -136,3 +136,24 @@ test('copies show it too, those of the job queues among them, and none is told o
   client.disconnect();
   await expect.poll(() => passwords.listeners).toBe(0);
 });
+
+test('one that is given up between two attempts to connect is told of nothing any more', async () => {
+  await client.ping();
+  await redis.server.kill();
+  await expect.poll(() => client.status, { interval: 1 }).toBe('reconnecting');
+  client.disconnect();
+  expect(passwords.listeners).toBe(0);
+  await redis.server.restart();
+});
+
+test('what is replaced during the handshake is shown once that is over', async () => {
+  await client.ping();
+  const before = await logins();
+  await allow('first', 'second');
+  const connecting = client.duplicate();
+  connecting.once('connect', () => passwords.replace('second'));
+  await connecting.ping();
+  // By the one that stood, and by the one that was being let in with the first.
+  await expect.poll(logins).toBe(before + 2);
+  connecting.disconnect();
+});

@@ -265,7 +265,10 @@ describe('sessions', () => {
     const waiting = client.acceptNextSession('s', patient);
     await sleep(100);
     await send('s', ...of('late', 'one'));
-    expect((await waiting).sessionId).toBe('late');
+    const late = await waiting;
+    expect(late.sessionId).toBe('late');
+    const [one] = await take(late, 1);
+    await late.completeMessage(one!);
     await expect(client.acceptNextSession('s', patient)).rejects.toMatchObject({
       code: 'ServiceTimeout',
     });

@@ -21,6 +21,9 @@ export type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>;
 export class Connection extends Redis {
   readonly #url: string;
   readonly #credentials: RedisCredentials | undefined;
+  readonly #forget: (() => void) | undefined;
+  /** The password that this connection was let in with, or is being. */
+  #shown: string | undefined;
 
   /** @param credentials in the place of those in the URL */
   constructor(url: string, options: ConnectionOptions, credentials?: RedisCredentials) {
@@ -28,18 +31,28 @@ export class Connection extends Redis {
     super(plainUrl, { ...options, ...shown(credentials) });
     this.#url = plainUrl;
     this.#credentials = credentials;
+    if (!credentials) return;
+    this.#shown = this.options.password ?? undefined;
     // Also while there is no connection: the next one is made with what holds then.
-    if (credentials)
-      this.once(
-        'end',
-        credentials.onChange(() => this.#showAgain()),
-      );
+    this.#forget = credentials.onChange(() => this.#showAgain());
+    this.once('end', this.#forget);
+    // What was replaced during the handshake.
+    this.on('ready', () => this.#showAgain());
   }
 
   override connect(callback?: Parameters<Redis['connect']>[0]): Promise<void> {
     // The first attempt is made by the constructor of Redis, before there is anything of ours, with what it was given.
-    if (#credentials in this) Object.assign(this.options, shown(this.#credentials));
+    if (#credentials in this && this.#credentials) {
+      Object.assign(this.options, shown(this.#credentials));
+      this.#shown = this.options.password ?? undefined;
+    }
     return super.connect(callback);
+  }
+
+  override disconnect(reconnect = false): void {
+    super.disconnect(reconnect);
+    // Between two attempts to connect there is no end that would be told of.
+    if (!reconnect && #forget in this) this.#forget?.();
   }
 
   /** BullMQ opens a copy for every worker. */
@@ -58,8 +71,14 @@ export class Connection extends Redis {
   #showAgain(): void {
     if (this.status !== 'ready' || !this.#credentials) return;
     const { username = 'default', password = '' } = this.#credentials.current();
-    // What is refused is tried once more on a new connection, whose errors are told.
-    this.auth(username, password).catch(() => this.disconnect(true));
+    if (password === this.#shown) return;
+    this.#shown = password;
+    const { stream } = this as unknown as { readonly stream: unknown };
+    this.auth(username, password).catch(() => {
+      // What is refused is tried once more on a new connection, whose errors are told; unless that stands already.
+      const { stream: now } = this as unknown as { readonly stream: unknown };
+      if (now === stream && this.status === 'ready') this.disconnect(true);
+    });
   }
 }
 

@@ -26,11 +26,11 @@ export async function setUpContainer(
   return orRefused(name, async (abortSignal) => {
     if (!apply) {
       if (await container.exists({ abortSignal }))
-        return [{ level: 'ok', what: `cold tier: the container ${name} is there` }];
-      return [{ level: 'refuse', what: `cold tier: there is no container ${name}`, ...MAKE }];
+        return [{ level: 'ok', what: `the container ${name} is there` }];
+      return [{ level: 'refuse', what: `there is no container ${name}`, ...MAKE }];
     }
     const { succeeded } = await container.createIfNotExists({ abortSignal });
-    const what = `cold tier: the container ${name} ${succeeded ? 'was made' : 'is there'}`;
+    const what = `the container ${name} ${succeeded ? 'was made' : 'is there'}`;
     return [{ level: 'ok', what }];
   });
 }
@@ -58,7 +58,7 @@ export async function examineContainer(
       // What else may be wrong is wrong without tags as well.
       const status = written.statusCode ?? '';
       written = await write({});
-      const what = `cold tier: the container ${name} takes no tags of us (${status}), so nothing can be written`;
+      const what = `the container ${name} takes no tags of us (${status}), so nothing can be written`;
       findings.push({ level: 'refuse', what, change: TAG_RIGHTS });
     }
     await probe.downloadToBuffer(0, undefined, { abortSignal });
@@ -67,11 +67,11 @@ export async function examineContainer(
     if (isKept || hasVersion(written))
       findings.push({
         level: 'warn',
-        what: `cold tier: the account of ${name} keeps what is deleted (soft delete or versions), so what is erased stays for as long`,
+        what: `the account of ${name} keeps what is deleted (soft delete or versions), so what is erased stays for as long`,
         change: 'turn soft delete and versioning off, or keep both shorter than erasures may take',
       });
     if (findings.some(({ level }) => level === 'refuse')) return findings;
-    return [{ level: 'ok', what: `cold tier: the container ${name} can be used` }, ...findings];
+    return [{ level: 'ok', what: `the container ${name} can be used` }, ...findings];
   });
 }
 

@@ -107,21 +107,18 @@ export async function setUp(client: CosmosClient, request: SetUpRequest): Promis
     standing = await read(client, request);
   }
   if (!standing) throw new Error(`container ${container} was made by others and removed again`);
-  const findings: Diagnosis[] = [];
   const differences = differencesOf(standing, request);
-  for (const difference of differences) {
-    const { level, what } = difference;
-    findings.push(level === 'refuse' ? difference : { level: 'ok', what: `${what}: changed` });
-  }
-  if (differences.some(({ level }) => level === 'refuse')) return findings;
   if (differences.length === 0)
     return [{ level: 'ok', what: `container ${container} is as it must be` }];
+  // What only another container can have is left to a person, and then nothing is changed.
+  const final = differences.filter(({ change }) => change !== MAKE);
+  if (final.length > 0) return differences;
   // What others have set there beside ours stays.
   await client
     .database(database)
     .container(container)
     .replace({ ...standing, ...wanted });
-  return findings;
+  return differences.map(({ what }) => ({ level: 'ok', what: `${what}: changed` }));
 }
 
 /** Says how it stands, and what `setUp` would change. Changes nothing. @throws what the client throws where it is away */
