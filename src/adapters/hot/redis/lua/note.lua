@@ -5,7 +5,7 @@
 --       characters, or '' where it is none, 7 how long KEYS[4] is kept in ms, or 0: it is not kept
 -- Returns NOTED; NOBODY where there is no ledger, or the user was erased since it happened; FULL where too much waits.
 -- Guarantee: the note stands in the ledger's own text, on a line that begins with '+', and the ledger's version moves on as
--- it does in strike.lua: a commit that did not see it fails. The user is looked at. One message counts once.
+-- it does in settle.lua: a commit that did not see it fails. The user is looked at. One message counts once.
 
 local NOTED, NOBODY, FULL = 1, 0, -1
 local VERSION = 8
