@@ -36,11 +36,14 @@ export async function startAzurite({
 }: {
   readonly certificate?: Certificate;
 } = {}): Promise<Azurite> {
-  const folder = await mkdtemp(join(tmpdir(), 'rekindle-azurite-'));
   const args = ['--blobHost', '127.0.0.1', '--blobPort', '0', '--silent'];
   args.push('--inMemoryPersistence', '--extentMemoryLimit', String(MEMORY_MB));
   args.push('--skipApiVersionCheck', '--disableTelemetry');
+  // Read before it listens, and gone by then: a parent that is killed later leaves nothing on the disk.
+  await using files = new AsyncDisposableStack();
   if (certificate) {
+    const folder = await mkdtemp(join(tmpdir(), 'rekindle-azurite-'));
+    files.defer(() => rm(folder, { recursive: true }));
     await writeFile(join(folder, 'cert.pem'), certificate.cert);
     await writeFile(join(folder, 'key.pem'), certificate.key, { mode: 0o600 });
     args.push('--oauth', 'basic', '--cert', join(folder, 'cert.pem'));
@@ -48,14 +51,13 @@ export async function startAzurite({
   }
   const entry = join(import.meta.dirname, 'azurite-process.ts');
   const child = spawn(process.execPath, [entry, ...args], {
-    cwd: folder,
+    cwd: tmpdir(),
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');
   const stop = async (): Promise<void> => {
     child.kill('SIGKILL');
     await exited;
-    await rm(folder, { recursive: true, force: true });
   };
   try {
     const port = await listening(child.stdout, exited);
