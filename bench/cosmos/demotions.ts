@@ -17,7 +17,7 @@ const WHERE = { database: 'bench', container: 'ours' };
 /** Round trips and charges are counted by a server that speaks the protocol; its charges are an estimate. */
 export async function demoteToCosmos(
   bench: Bench,
-): Promise<Readonly<Record<'writing' | 'trips' | 'charge', Sample>>> {
+): Promise<Readonly<Record<'trips' | 'charge', Sample>>> {
   await using server = await startCosmosServer();
   const client = connectCosmos({ endpoint: server.endpoint, as: { key: server.key } });
   try {
@@ -34,7 +34,6 @@ export async function demoteToCosmos(
     const ours = { ...server.tally };
     const told = charges.reduce((sum, { roundTrips }) => sum + roundTrips, 0);
     assertDone(told, ours.requests, 'requests were told of');
-    const puts = charges.filter(({ operation }) => operation === 'put');
 
     const { database } = await client.databases.createIfNotExists({ id: WHERE.database });
     const made = await database.containers.create({ id: 'peer', partitionKey: '/owner' });
@@ -49,9 +48,7 @@ export async function demoteToCosmos(
       requests: each(server.tally.requests - ours.requests),
       charge: each(server.tally.charge - ours.charge),
     };
-    const written = puts.reduce((sum, { roundTrips }) => sum + roundTrips, 0);
     return {
-      writing: { value: each(written), peer: peer.requests },
       trips: { value: each(ours.requests), peer: peer.requests, note: notesOf(charges) },
       charge: { value: each(ours.charge), peer: peer.charge },
     };

@@ -33,12 +33,12 @@ const KNOWN_MAX = 2_000;
 /** Nobody has judged it yet. */
 const IMPORTANCE = 0.5;
 
-/** What finds the segments, or the headers, of one session and of those before it under its name. */
-export function ofSession(
-  memoryType: 'segment' | 'session',
+/** What finds the segments, or the headers, or both, of one session and of those before it under its name. */
+export function ofSession<const T>(
+  memoryType: T,
   { session }: SessionName,
 ): {
-  readonly memoryType: string;
+  readonly memoryType: T;
   readonly attributes?: readonly { readonly name: string; readonly equals: string }[];
 } {
   if (session === undefined) return { memoryType };

@@ -18,16 +18,22 @@ export interface EntryWrite {
 export const ABSENT = Symbol('no such entry');
 
 /**
- * `conflict`: another version stands (undefined: none), and nothing was written. `erased`: the owner was erased, and this
+ * `written`: with `stands`, where it was to be read back; undefined then: somebody has replaced it since. `conflict`:
+ * another version stands (undefined: none), and nothing was written. `erased`: the owner was erased, and this
  * is older. `failed`: the store did not take this one, though it may have taken others. `withheld`: it would have been
  * written, but for another that it was to be written together with.
  */
 export type WriteOutcome =
-  | { readonly outcome: 'written'; readonly version: string }
+  | { readonly outcome: 'written'; readonly version: string; readonly stands?: Entry | undefined }
   | { readonly outcome: 'conflict'; readonly version: string | undefined }
   | { readonly outcome: 'erased'; readonly erasedAt: number }
   | { readonly outcome: 'failed'; readonly retryable: boolean; readonly reason: string }
   | { readonly outcome: 'withheld' };
+
+export interface PutOptions {
+  readonly together?: boolean;
+  readonly readBack?: boolean;
+}
 
 /**
  * So many entries are written together at the most: what the narrowest of the stores takes. Cosmos DB does 100 operations
@@ -60,7 +66,8 @@ export interface EntryFilter {
   readonly timestamp?: Range;
   readonly importance?: Range;
   readonly step?: Range;
-  readonly memoryType?: string;
+  /** This one, or one of these. */
+  readonly memoryType?: string | readonly [string, ...string[]];
   readonly attributes?: readonly AttributeTest[];
 }
 
@@ -107,13 +114,14 @@ export interface WarmStore {
   /**
    * Writes entries of one owner, each under its own condition.
    * @param how.together all of them or none, at most `TOGETHER_MAX`
+   * @param how.readBack gives each as the store has it once all of them are durable, so that the caller can compare
    * @returns one outcome for each, in their order
    * @throws UsageError if an entry is not the owner's or cannot be one; nothing is written then
    */
   put(
     agentId: string,
     writes: readonly EntryWrite[],
-    how?: { readonly together?: boolean },
+    how?: PutOptions,
   ): Promise<readonly WriteOutcome[]>;
 
   /** The entries of these ids, in their order; those that are not there are left out. */

@@ -20,6 +20,7 @@ import {
   headerId,
   segmentEntry,
 } from '../model/conversation.ts';
+import type { Entry } from '../model/entry.ts';
 import { parseInstant } from '../model/instant.ts';
 import type { Ledger } from '../model/ledger.ts';
 import { type Said, unknownOf } from '../model/said.ts';
@@ -28,7 +29,7 @@ import { endOfSession, snapshotOf } from '../model/session.ts';
 import type { Agenda } from '../ports/agenda.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { SessionRecords, Snapshot } from '../ports/records.ts';
-import type { EntryWrite, WarmStore } from '../ports/warm.ts';
+import type { EntryWrite, WarmStore, WriteOutcome } from '../ports/warm.ts';
 import {
   type StoredHeader,
   aboutOf,
@@ -41,7 +42,7 @@ import {
   storedHeader,
   writeOf,
 } from './warm-copy.ts';
-import { type Tail, endOf, lengthOf, tailOf } from './warm-tail.ts';
+import { type Tail, endOf, knownOf, lengthOf, tailOf } from './warm-tail.ts';
 
 export interface DemotePorts {
   readonly clock: Clock;
@@ -92,7 +93,8 @@ export class Demoter {
     let messages = 0;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; ) {
       signal?.throwIfAborted();
-      const step = await this.#step(ref, this.#ports.records.names.nameOf(ref));
+      const name = this.#ports.records.names.nameOf(ref);
+      const step = await this.#step(ref, name, { atAGlance: attempt === 0 });
       if (step === CHANGED) {
         attempt += 1;
         continue;
@@ -104,11 +106,14 @@ export class Demoter {
   }
 
   /** One snapshot, taken to warm. */
-  async #step(ref: string, name: SessionName): Promise<Step | typeof CHANGED> {
+  async #step(
+    ref: string,
+    name: SessionName,
+    how: { readonly atAGlance: boolean },
+  ): Promise<Step | typeof CHANGED> {
     const { records, clock, warm } = this.#ports;
-    // The header first: whoever appends after it was read leaves it in another version.
-    const found = await latestHeaderOf(warm, name);
-    const read = await endOf(warm, name, SEGMENT_MESSAGES);
+    // Whoever appends after this was read leaves the header in another version.
+    const { latest: found, end: read, atOnce } = await knownOf(warm, name, how);
     // Before the snapshot: nothing that an erasure removes later is given an instant after it.
     const begunAt = clock.now();
     const snapshot = await this.#gather(ref);
@@ -121,7 +126,7 @@ export class Demoter {
       return { messages: 0, outcome: 'nothing', leftMs: undefined, more: false };
     const whole = seen.length > SEGMENT_MESSAGES ? await endOf(warm, name, seen.length) : read;
     if (whole.at(-1)?.stored.version !== read.at(-1)?.stored.version) return CHANGED;
-    if (found && lengthOf(whole) < seen.length) {
+    if (found && !(atOnce && whole === read) && lengthOf(whole) < seen.length) {
       // What is missing may have been compacted since the header was read, which tells of it then.
       const again = await latestHeaderOf(warm, name);
       if (again?.stored.version !== found.stored.version) return CHANGED;
@@ -190,14 +195,10 @@ export class Demoter {
     const entry = headerEntry({ ...header, lastSegment, compacted }, about, now);
     const isNews = !standing || !sameEntry(entry, standing.stored.entry);
     if (isNews) writes.push(writeOf(entry, standing?.stored, expiresAt));
-    const written: EntryWrite[] = [];
     // In their order, the header last: it never tells of what does not stand.
-    for (const batch of batchesOf(writes)) {
-      const taken = await this.#put(name.user, batch);
-      if (taken === CHANGED) return CHANGED;
-      written.push(...taken);
-    }
-    return (await this.#stand(name.user, written)) ? undefined : CHANGED;
+    for (const batch of batchesOf(writes))
+      if ((await this.#put(name.user, batch)) === CHANGED) return CHANGED;
+    return undefined;
   }
 
   /** Tells of a session that is followed by another, where a demoter has died between its segments and its header. */
@@ -239,37 +240,24 @@ export class Demoter {
   }
 
   /**
-   * Writes all of them or none: of two who append at once the second must not leave its end behind.
-   * @returns what was written: a header that is older than an erasure is not, and is not wanted
+   * Writes all of them or none, for of two who append at once the second must not leave its end behind; and compares what
+   * stands then with what was given. A header that is older than an erasure is not written, and is not wanted.
    */
-  async #put(
-    user: string,
-    writes: readonly EntryWrite[],
-  ): Promise<readonly EntryWrite[] | typeof CHANGED> {
-    if (writes.length === 0) return [];
-    const outcomes = await this.#ports.warm.put(user, writes, { together: true });
+  async #put(user: string, writes: readonly EntryWrite[]): Promise<undefined | typeof CHANGED> {
+    if (writes.length === 0) return undefined;
+    const how = { together: true, readBack: true };
+    const outcomes = await this.#ports.warm.put(user, writes, how);
     for (const outcome of outcomes)
       if (outcome.outcome === 'failed') throw new Error(`warm refused an entry: ${outcome.reason}`);
-    if (outcomes.every(({ outcome }) => outcome === 'written')) return writes;
+    if (outcomes.every(({ outcome }) => outcome === 'written'))
+      return writes.every(({ entry }, index) => stands(entry, outcomes[index]))
+        ? undefined
+        : CHANGED;
     // A header that is older than an erasure is not wanted; the segments before it are.
     if (outcomes.at(-1)?.outcome === 'erased' && isHeader(writes.at(-1)))
       return this.#put(user, writes.slice(0, -1));
     // Another demoter was there, or an erasure: what stands is read first.
     return CHANGED;
-  }
-
-  /** Reads back what was written, and compares. */
-  async #stand(user: string, written: readonly EntryWrite[]): Promise<boolean> {
-    if (written.length === 0) return true;
-    const found = await this.#ports.warm.get(
-      user,
-      written.map(({ entry }) => entry.memoryId),
-    );
-    const standing = new Map(found.map(({ entry }) => [entry.memoryId, entry]));
-    return written.every(({ entry }) => {
-      const stands = standing.get(entry.memoryId);
-      return stands !== undefined && sameEntry(entry, stands);
-    });
   }
 
   /** Deletes hot, if its time has come. @returns false if it stays */
@@ -296,6 +284,14 @@ export class Demoter {
     const [stored] = await this.#ports.warm.get(user, [headerId(epoch, session)]);
     return stored && storedHeader(stored);
   }
+}
+
+function stands(entry: Entry, outcome: WriteOutcome | undefined): boolean {
+  return (
+    outcome?.outcome === 'written' &&
+    outcome.stands !== undefined &&
+    sameEntry(entry, outcome.stands)
+  );
 }
 
 function isHeader(write: EntryWrite | undefined): boolean {

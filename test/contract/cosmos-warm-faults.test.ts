@@ -91,8 +91,11 @@ describe('an answer that is lost', () => {
     const writes = ['a', 'b', 'c'].map(
       (id): EntryWrite => ({ entry: anEntry('ann', id), expected: ABSENT }),
     );
-    const outcomes = await under(lost, () => warm.put('ann', writes, { together: true }));
-    expect(outcomes.map(({ outcome }) => outcome)).toEqual(['written', 'written', 'written']);
+    const how = { together: true, readBack: true };
+    const outcomes = await under(lost, () => warm.put('ann', writes, how));
+    expect(outcomes).toMatchObject(
+      writes.map(({ entry: stands }) => ({ outcome: 'written', stands })),
+    );
   });
 
   test('and then another who writes on it leave one version, and both are told the truth', async () => {

@@ -173,9 +173,9 @@ describe('an entry over the limit of a document', () => {
     const all = await warm.put(
       'ann',
       many.map((entry) => ({ entry })),
-      { together: true },
+      { together: true, readBack: true },
     );
-    expect(new Set(all.map(({ outcome }) => outcome))).toEqual(new Set(['written']));
+    expect(all).toMatchObject(many.map((stands) => ({ outcome: 'written', stands })));
     const found = await warm.find('ann', {}, 'newest', { limit: 1_000 });
     expect(found.items.filter(({ entry }) => entry.content.length > 30_000)).toHaveLength(
       TOGETHER_MAX,

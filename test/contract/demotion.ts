@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/model/duration.ts';
 import { formatInstant } from '../../src/model/instant.ts';
+import type { EntryFilter, WarmStore } from '../../src/ports/warm.ts';
 import { START } from '../support/look-world.ts';
+import { replacing } from '../support/replacing.ts';
 import { SteppedTask } from '../support/stepped-task.ts';
 import { type TestRedis, testRedis } from '../support/redis-server.ts';
 import { HOT_TTL_MS, type TierWorld } from '../support/tier-world.ts';
@@ -185,6 +187,42 @@ export function demotionContract(
       await world.demoter.demote('ann');
       expect(await world.inWarm('ann')).toEqual(['a', 'b', 'yes', 'yes', 'c']);
     });
+
+    test.each(['session', 'segment'])(
+      'keeps all that warm knows of it, though a glance shows another state of each %s than of the rest',
+      async (stale) => {
+        const { raw, keys } = world.hot;
+        await raw.hset(keys.session('ann'), { last_activity: formatInstant(START) });
+        await world.pushes('ann', 'a');
+        await world.demoter.demote('ann');
+        const kinds: EntryFilter = { memoryType: ['session', 'segment'] };
+        const { items: before } = await world.warm.find('ann', kinds, 'newest', { limit: 6 });
+        await world.pushes('ann', 'b');
+        await world.demoter.demote('ann');
+        // What is there no more can be known from warm alone.
+        await raw.del(keys.messages('ann'));
+        await raw.hset(keys.session('ann'), { colour: 'red' });
+        let glances = 0;
+        const torn: WarmStore['find'] = async (...args) => {
+          const page = await world.warm.find(...args);
+          if (!Array.isArray(args[1].memoryType)) return page;
+          glances += 1;
+          const of = (items: typeof before, isStale: boolean): typeof before =>
+            items.filter(({ entry }) => (entry.memoryType === stale) === isStale);
+          return { ...page, items: [...of(before, true), ...of(page.items, false)] };
+        };
+        await world
+          .newDemoter((ports) => ({ ...ports, warm: replacing(ports.warm, { find: torn }) }))
+          .demote('ann');
+        expect(glances).toBe(1);
+        expect(await world.inWarm('ann')).toEqual(['a', 'b']);
+        expect(await world.headers('ann')).toMatchObject([{ messages: 2 }]);
+        await world.pushes('ann', 'c');
+        await world.demoter.demote('ann');
+        expect(await world.inWarm('ann')).toEqual(['a', 'b', 'c']);
+        expect(await world.headers('ann')).toMatchObject([{ messages: 3 }]);
+      },
+    );
 
     test('that is one text is copied message by message', async () => {
       const { raw, keys } = world.hot;

@@ -96,6 +96,34 @@ export function warmContract(name: string, harness: () => WarmHarness): void {
       expect(stored?.entry).toEqual(entry);
     });
 
+    test('is read back with its write where that is asked for: as the store has it, and only if written', async () => {
+      const warm = await open();
+      const rich = anEntry('ann', 'rich', {
+        content: 'नमस्ते \u0000 👟',
+        memoryType: 'segment',
+        stepNumber: 3,
+        embedding: [0.5, -0.25],
+        attributes: { size: 42.5, vip: true },
+        sources: ['a', 'b'],
+        payload: '["x"]',
+      });
+      const put = (entry: Entry, expected?: EntryWrite['expected']) =>
+        warm.put('ann', [{ entry, expected }, { entry: anEntry('ann', 'other') }], {
+          together: true,
+          readBack: true,
+        });
+      expect(await put(rich, ABSENT)).toMatchObject([
+        { outcome: 'written', stands: rich },
+        { outcome: 'written', stands: anEntry('ann', 'other') },
+      ]);
+      const [stored] = await warm.get('ann', ['rich']);
+      const anew = { ...rich, content: 'anew', attributes: {}, payload: '[]' };
+      const [outcome] = await put(anew, stored?.version);
+      expect(outcome).toMatchObject({ outcome: 'written', stands: anew });
+      expect((await put(anew, ABSENT)).map((one) => 'stands' in one)).toEqual([false, false]);
+      expect(await putOne(warm, { entry: anew })).not.toHaveProperty('stands');
+    });
+
     test('is its owner’s alone, whatever the ids', async () => {
       const warm = await open();
       const owners = ['ann', 'Ann', 'ann ', 'a:b', 'a', '%', '*', "'", '"', '\n', '__proto__', 'é'];
@@ -329,6 +357,32 @@ export function warmContract(name: string, harness: () => WarmHarness): void {
         'm1',
       ]);
     });
+
+    test.each(['newest', 'oldest', 'important', 'step', 'last step'] as const)(
+      'by several types, ordered %s, as if they were one',
+      async (order) => {
+        const warm = await shelf();
+        await write(warm, anEntry('ann', 'third', { memoryType: 'third', stepNumber: 4 }));
+        const both: EntryFilter = { memoryType: ['segment', 'note'], step: { to: 9 } };
+        const whole = (await idsOf(warm, 'ann', { step: { to: 9 } }, order)).filter(
+          (id) => id !== 'third',
+        );
+        expect(whole).toHaveLength(5);
+        const seen: string[] = [];
+        let cursor: string | undefined;
+        do {
+          const page = await warm.find('ann', both, order, { limit: 2, cursor });
+          seen.push(...page.items.map(({ entry }) => entry.memoryId));
+          ({ cursor } = page);
+        } while (cursor !== undefined);
+        expect(seen).toEqual(whole);
+        expect(
+          (await warm.search('ann', 'about', { limit: 9, filter: both })).map(
+            ({ entry }) => entry.memoryId,
+          ),
+        ).toHaveLength(5);
+      },
+    );
 
     test.each(['newest', 'oldest', 'important', 'step', 'last step'] as const)(
       'pages ordered %s hold each entry once, ties too, whatever their size',

@@ -126,7 +126,7 @@ export function tierCrashes(name: string, open: () => Promise<TierPlace>): void 
         hotStands: true,
       },
       {
-        name: 'header and reading it back',
+        name: 'header and comparing what stands',
         when: 'after',
         call: 'warm.put',
         nth: 3,
@@ -135,7 +135,7 @@ export function tierCrashes(name: string, open: () => Promise<TierPlace>): void 
         hotStands: true,
       },
       {
-        name: 'reading back and deleting hot',
+        name: 'comparing and deleting hot',
         when: 'before',
         call: 'records.sink',
         nth: 1,

@@ -1,5 +1,5 @@
 import { WarmUnavailableError } from '../../src/model/errors.ts';
-import type { EntryWrite, WarmStore, WriteOutcome } from '../../src/ports/warm.ts';
+import type { EntryWrite, PutOptions, WarmStore, WriteOutcome } from '../../src/ports/warm.ts';
 
 const REFUSED: WriteOutcome = {
   outcome: 'failed',
@@ -49,7 +49,7 @@ export class FaultyWarm {
   async #put(
     agentId: string,
     writes: readonly EntryWrite[],
-    how?: { readonly together?: boolean },
+    how?: PutOptions,
   ): Promise<readonly WriteOutcome[]> {
     this.#assertServing('put');
     const isTaken = ({ entry }: EntryWrite): boolean => entry.memoryId !== this.#refused;

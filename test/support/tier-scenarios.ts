@@ -62,12 +62,7 @@ function ofThisAttempt(heard: SteppedTask<unknown>['heard']): SteppedTask<unknow
   return begins < 0 ? heard : heard.slice(begins);
 }
 
-const ENDS_AN_ATTEMPT: ReadonlySet<string> = new Set([
-  'warm.put',
-  'warm.get',
-  'records.trim',
-  'records.sink',
-]);
+const ENDS_AN_ATTEMPT: ReadonlySet<string> = new Set(['warm.put', 'records.trim', 'records.sink']);
 
 class Race implements TierRace {
   readonly tasks = new Map<string, SteppedTask<unknown>>();

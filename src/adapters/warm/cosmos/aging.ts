@@ -8,7 +8,7 @@ import { HEAD_FIELDS, hiddenUpTo } from './heads.ts';
 import type { Conditions } from './query.ts';
 import { decodeCursor, encodeCursor, thereOf } from './query.ts';
 import { headOf } from './standing.ts';
-import type { Ground } from './writing.ts';
+import type { Ground } from './ground.ts';
 
 /** Owners that are asked about at once. */
 const AT_ONCE = 8;

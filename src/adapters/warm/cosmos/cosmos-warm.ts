@@ -11,6 +11,7 @@ import {
   PAGE_MAX,
   type Page,
   type PageRequest,
+  type PutOptions,
   type RemovalOutcome,
   type Scored,
   type SearchRequest,
@@ -29,7 +30,8 @@ import { noteRecalled } from './recalling.ts';
 import { removeEntries } from './removal.ts';
 import { type Call, type Charge, Requests } from './requests.ts';
 import { searchEntries } from './searching.ts';
-import { type Ground, putEntries } from './writing.ts';
+import type { Ground } from './ground.ts';
+import { putEntries } from './writing.ts';
 
 export interface CosmosWarmOptions {
   /** Asked for each request, so that a client with another key serves without a restart. */
@@ -62,16 +64,16 @@ export class CosmosWarm implements WarmStore {
   async put(
     agentId: string,
     writes: readonly EntryWrite[],
-    { together = false }: { readonly together?: boolean } = {},
+    how: PutOptions = {},
   ): Promise<readonly WriteOutcome[]> {
-    if (together && writes.length > TOGETHER_MAX)
+    if (how.together && writes.length > TOGETHER_MAX)
       throw new UsageError(`at most ${TOGETHER_MAX} entries together; got ${writes.length}`);
     for (const { entry, expiresAt } of writes) {
       assertEntry(agentId, entry);
       if (expiresAt !== undefined) assertInstant('expiresAt', expiresAt);
     }
     if (writes.length === 0) return [];
-    return this.#during('put', agentId, (ground) => putEntries(ground, writes, together));
+    return this.#during('put', agentId, (ground) => putEntries(ground, writes, how));
   }
 
   async get(agentId: string, memoryIds: readonly string[]): Promise<readonly StoredEntry[]> {

@@ -12,7 +12,7 @@ import { changeHead, erasedUpTo, hiddenUpTo } from './heads.ts';
 import { sweepParts } from './parts.ts';
 import { Conditions } from './query.ts';
 import { removeAsRead } from './removal.ts';
-import type { Ground } from './writing.ts';
+import type { Ground } from './ground.ts';
 
 /** Documents that one step removes. */
 const AT_ONCE = 100;

@@ -115,7 +115,7 @@ export async function changeHead(
       // What is read next shows it.
       async () => false,
     );
-    if (outcome === 'done') return heads.note(partition, next);
+    if ('done' in outcome) return heads.note(partition, next);
     // Somebody else has changed it: it is read again.
     if (CHANGED.has(outcome.status)) await call.pause(failures, 'is written to by others');
     else await call.pauseOver(outcome, failures);

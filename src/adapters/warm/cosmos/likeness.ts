@@ -7,7 +7,7 @@ import { addFilter, thereOf } from './query.ts';
 import { getEntries } from './reading.ts';
 import type { Call } from './requests.ts';
 import { statusOf } from './trouble.ts';
-import type { Ground } from './writing.ts';
+import type { Ground } from './ground.ts';
 
 /** Where embeddings stand in a document: what a vector policy names. */
 export const EMBEDDING_PATH = '/embedding';

@@ -64,7 +64,7 @@ export function addFilter(conditions: Conditions, filter: EntryFilter): Conditio
   addRange(conditions, 'c.entry.timestamp', filter.timestamp);
   addRange(conditions, 'c.entry.importance', filter.importance);
   addRange(conditions, 'c.entry.step', filter.step);
-  if (filter.memoryType !== undefined) conditions.add('c.entry.type = ?', filter.memoryType);
+  if (filter.memoryType !== undefined) conditions.addIn('c.entry.type', [filter.memoryType].flat());
   for (const test of filter.attributes ?? []) addAttribute(conditions, test);
   return conditions;
 }

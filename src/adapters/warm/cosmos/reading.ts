@@ -19,7 +19,7 @@ import {
   thereOf,
 } from './query.ts';
 import { entriesOf, headOf } from './standing.ts';
-import type { Ground } from './writing.ts';
+import type { Ground } from './ground.ts';
 
 /** Names that are asked for at once. */
 const NAMES_AT_ONCE = 100;

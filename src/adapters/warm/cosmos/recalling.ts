@@ -1,7 +1,7 @@
 /** Notes what was brought back. An entry that is not there is passed over; one that was brought back later keeps that instant. */
 import type { OperationInput, PatchOperation } from '@azure/cosmos';
 import { nameOf } from './document.ts';
-import type { Ground } from './writing.ts';
+import type { Ground } from './ground.ts';
 
 /** As many operations as a batch has. */
 const AT_ONCE = 100;
@@ -29,7 +29,7 @@ async function noteSome(
       left.map(({ name, later }) => stepOf(name, later ? undefined : at)),
       async () => false,
     );
-    if (outcome === 'done') return;
+    if ('done' in outcome) return;
     const { index, status } = outcome;
     const one = left[index];
     if (status === 404) left.splice(index, 1);

@@ -6,7 +6,7 @@ import { openParts, partNames, removeParts } from './parts.ts';
 import type { Call } from './requests.ts';
 import { type Standing, standingOf } from './standing.ts';
 import { CHANGED } from './trouble.ts';
-import type { Ground } from './writing.ts';
+import type { Ground } from './ground.ts';
 
 /** As many operations as a batch has. */
 const AT_ONCE = 100;
@@ -77,7 +77,7 @@ export async function removeAsRead(
       const names = documents.map(({ id }) => id);
       return (await namesLeft(call, partition, names)) === 0;
     });
-    if (outcome === 'done') return true;
+    if ('done' in outcome) return true;
     if (CHANGED.has(outcome.status)) return false;
     await call.pauseOver(outcome, failures);
   }

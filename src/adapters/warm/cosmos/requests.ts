@@ -66,10 +66,15 @@ interface Answered<T> {
   readonly requestCharge: number;
 }
 
-/** `done`: all of it. Else which operation was the reason, with its status. */
-export type BatchOutcome =
-  | 'done'
-  | { readonly index: number; readonly status: number; readonly retryAfterMs: number | undefined };
+/** A batch of which nothing was done: which operation was the reason, with its status. */
+export interface Refusal {
+  readonly index: number;
+  readonly status: number;
+  readonly retryAfterMs: number | undefined;
+}
+
+/** `done`: all of it; each operation's document as it stands then, but where the answer was lost. */
+export type BatchOutcome = { readonly done: readonly unknown[] } | Refusal;
 
 export class Call {
   charge = 0;
@@ -161,13 +166,13 @@ export class Call {
       });
       return { result, requestCharge: Number(headers['x-ms-request-charge'] ?? 0) };
     }, tookEffect);
-    if (answer === 'took effect') return 'done';
+    if (answer === 'took effect') return { done: [] };
     const results: readonly OperationResponse[] = answer.result ?? [];
     const index = results.findIndex(
       ({ statusCode }) => statusCode >= 400 && statusCode !== FAILED_DEPENDENCY,
     );
     const failed = results[index];
-    if (!failed) return 'done';
+    if (!failed) return { done: results.map(({ resourceBody }) => resourceBody) };
     const { retryAfterMilliseconds } = failed as { readonly retryAfterMilliseconds?: number };
     return { index, status: failed.statusCode, retryAfterMs: retryAfterMilliseconds };
   }
@@ -209,10 +214,7 @@ export class Call {
   }
 
   /** Waits before a batch is tried again that was refused for one operation. @throws where that is in vain */
-  async pauseOver(
-    { status, retryAfterMs }: Exclude<BatchOutcome, 'done'>,
-    failures: number,
-  ): Promise<void> {
+  async pauseOver({ status, retryAfterMs }: Refusal, failures: number): Promise<void> {
     if (!passes(status)) throw new Error(`Cosmos DB refused an operation of a batch: ${status}`);
     await this.pause(failures, `answered ${status}`, retryAfterMs);
   }

@@ -5,7 +5,7 @@ import type { Conditions } from './query.ts';
 import { addFilter, thereOf } from './query.ts';
 import { getEntries } from './reading.ts';
 import { askedWords } from './words.ts';
-import type { Ground } from './writing.ts';
+import type { Ground } from './ground.ts';
 
 /** The newest so many of those that hold the words are weighed. */
 const WEIGHED_MAX = 1_000;

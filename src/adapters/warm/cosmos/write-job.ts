@@ -24,6 +24,8 @@ export interface Job {
   /** What stands there, `null` if nothing does; undefined: nobody has looked. */
   standing: Standing | null | undefined;
   failures: number;
+  /** The document as the service gave it back. */
+  answered: EntryDocument | undefined;
   outcome: WriteOutcome | undefined;
 }
 
@@ -38,6 +40,7 @@ export function jobOf(partition: string, write: EntryWrite, now: number): Job {
     parts: [],
     standing: undefined,
     failures: 0,
+    answered: undefined,
     outcome: undefined,
   };
   return job.bytes > WHOLE_BYTES ? spill(job) : job;

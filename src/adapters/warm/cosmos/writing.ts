@@ -8,11 +8,18 @@
  */
 import type { OperationInput, PatchOperation } from '@azure/cosmos';
 import { WarmUnavailableError } from '../../../model/errors.ts';
-import type { Clock } from '../../../ports/clock.ts';
-import { ABSENT, type EntryWrite, type WriteOutcome } from '../../../ports/warm.ts';
-import { type Heads, type SeenHead, changeHead, erasedUpTo, guardOf, hiddenUpTo } from './heads.ts';
+import {
+  ABSENT,
+  type EntryWrite,
+  type PutOptions,
+  type WriteOutcome,
+} from '../../../ports/warm.ts';
+import { type EntryDocument, storedEntry } from './document.ts';
+import { type SeenHead, changeHead, erasedUpTo, guardOf, hiddenUpTo } from './heads.ts';
 import { openParts, partNames, removeParts } from './parts.ts';
-import type { BatchOutcome, Call } from './requests.ts';
+import type { Ground } from './ground.ts';
+import { getEntries } from './reading.ts';
+import type { Refusal } from './requests.ts';
 import { standingOf } from './standing.ts';
 import { CHANGED, passes } from './trouble.ts';
 import { type Job, fitted, groupsOf, jobOf } from './write-job.ts';
@@ -20,18 +27,11 @@ import { type Job, fitted, groupsOf, jobOf } from './write-job.ts';
 /** One entry that is refused so often, though others are not, has failed. */
 const TRIES = 3;
 
-export interface Ground {
-  readonly call: Call;
-  readonly heads: Heads;
-  readonly clock: Pick<Clock, 'now'>;
-  readonly partition: string;
-}
-
 /** @returns an outcome for each, in their order */
 export async function putEntries(
   ground: Ground,
   writes: readonly EntryWrite[],
-  together: boolean,
+  { together = false, readBack = false }: PutOptions,
 ): Promise<WriteOutcome[]> {
   const jobs = writes.map((write) => jobOf(ground.partition, write, ground.clock.now()));
   const groups = together ? [fitted(jobs)] : groupsOf(jobs);
@@ -44,7 +44,26 @@ export async function putEntries(
     for (const job of jobs)
       job.outcome ??= { outcome: 'failed', retryable: true, reason: error.message };
   }
+  if (readBack) await readBackAll(ground, jobs);
   return jobs.map(({ outcome }) => outcome ?? UNTOUCHED);
+}
+
+/** What the service answered a batch with is what stands since; what that did not show is read. */
+async function readBackAll(ground: Ground, jobs: readonly Job[]): Promise<void> {
+  const unseen: Job[] = [];
+  for (const job of jobs) {
+    if (job.outcome?.outcome !== 'written') continue;
+    const { version, entry } = job.answered ?? {};
+    if (job.answered && entry?.texts && version === job.version)
+      job.outcome = { ...job.outcome, stands: storedEntry(job.answered, entry.texts).entry };
+    else unseen.push(job);
+  }
+  if (unseen.length === 0) return;
+  const names = unseen.map(({ write }) => write.entry.memoryId);
+  const found = new Map((await getEntries(ground, names)).map((one) => [one.version, one.entry]));
+  for (const job of unseen)
+    if (job.outcome?.outcome === 'written')
+      job.outcome = { ...job.outcome, stands: found.get(job.version) };
 }
 
 const UNTOUCHED: WriteOutcome = { outcome: 'withheld' };
@@ -69,9 +88,13 @@ async function putGroup(ground: Ground, jobs: readonly Job[], together: boolean)
     const outcome = await ground.call.batch(ground.partition, operations, () =>
       tookEffect(ground, live),
     );
-    if (outcome === 'done') {
+    if ('done' in outcome) {
       ground.heads.note(ground.partition, head);
-      for (const job of live) job.outcome = { outcome: 'written', version: job.version };
+      for (const [index, job] of live.entries()) {
+        job.outcome = { outcome: 'written', version: job.version };
+        // Behind the guard's.
+        job.answered = outcome.done[index + 1] as EntryDocument | undefined;
+      }
       break;
     }
     await refused(ground, live, outcome, round);
@@ -99,7 +122,7 @@ async function judgedByHead(ground: Ground, jobs: readonly Job[]): Promise<SeenH
 async function refused(
   ground: Ground,
   live: readonly Job[],
-  { index, status, retryAfterMs }: Exclude<BatchOutcome, 'done'>,
+  { index, status, retryAfterMs }: Refusal,
   round: number,
 ): Promise<void> {
   const { call, heads, partition } = ground;

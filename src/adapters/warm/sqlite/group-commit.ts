@@ -21,15 +21,24 @@ export class GroupCommit {
     this.#database = database;
   }
 
-  /** @param work what is done inside the transaction; what it throws fails all that share it */
-  write<T>(work: () => T): Promise<T> {
+  /**
+   * @param work what is done inside the transaction; what it throws fails all that share it
+   * @param after what is made of its result once that is durable
+   */
+  write<T>(work: () => T, after: (result: T) => T = (result) => result): Promise<T> {
     const done = Promise.withResolvers<T>();
     let result: T;
     this.#waiting.push({
       work: () => {
         result = work();
       },
-      resolve: () => done.resolve(result),
+      resolve: () => {
+        try {
+          done.resolve(this.#database.read(() => after(result)));
+        } catch (error) {
+          done.reject(error);
+        }
+      },
       reject: done.reject,
     });
     if (this.#waiting.length === 1) setImmediate(() => this.#flush());
@@ -43,9 +52,12 @@ export class GroupCommit {
       this.#database.write(() => {
         for (const { work } of group) work();
       });
-      for (const { resolve } of group) resolve();
     } catch (error) {
       for (const { reject } of group) reject(error);
+      return;
     }
+    this.#database.together(() => {
+      for (const { resolve } of group) resolve();
+    });
   }
 }

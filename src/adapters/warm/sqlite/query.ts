@@ -76,7 +76,8 @@ function and(there: Sql, filter: EntryFilter, attribute: (test: AttributeTest) =
   addRange('entry.timestamp', filter.timestamp, add);
   addRange('entry.importance', filter.importance, add);
   addRange('entry.step', filter.step, add);
-  if (filter.memoryType !== undefined) add('entry.type = ?', filter.memoryType);
+  const types = filter.memoryType === undefined ? [] : [filter.memoryType].flat();
+  if (types.length > 0) add(`entry.type IN (${types.map(() => '?').join(', ')})`, ...types);
   for (const test of filter.attributes ?? []) {
     const { text, values: bound } = attribute(test);
     add(text, ...bound);

@@ -13,6 +13,7 @@ import {
   TOGETHER_MAX,
   type Page,
   type PageRequest,
+  type PutOptions,
   type RemovalOutcome,
   type Scored,
   type SearchRequest,
@@ -28,6 +29,7 @@ import {
   AT_MOST,
   type Bound,
   ORDERS,
+  type Sql,
   THERE,
   boundOf,
   decodeCursor,
@@ -45,6 +47,7 @@ import { tidyText, wordOf } from './text-index.ts';
 const SWEEP_AT_ONCE = 200;
 
 const BY_ID = `SELECT ${ENTRY} FROM entry WHERE entry.id = ? AND ${THERE}`;
+const BY_VERSION = `SELECT ${ENTRY} FROM entry WHERE version = ?`;
 const STANDING = `SELECT entry.version, ${THERE} AS there FROM entry WHERE entry.owner = ? AND entry.id = ?`;
 
 /** The warm tier in one SQLite file. Calls of one process and of others take turns; each is done when it returns. */
@@ -68,7 +71,7 @@ export class SqliteWarm implements WarmStore {
   async put(
     agentId: string,
     writes: readonly EntryWrite[],
-    { together = false }: { readonly together?: boolean } = {},
+    { together = false, readBack = false }: PutOptions = {},
   ): Promise<readonly WriteOutcome[]> {
     if (together && writes.length > TOGETHER_MAX)
       throw new UsageError(`at most ${TOGETHER_MAX} entries together; got ${writes.length}`);
@@ -78,7 +81,7 @@ export class SqliteWarm implements WarmStore {
     }
     if (writes.length === 0) return [];
     const now = this.#clock.now();
-    return this.#commits.write(() => {
+    const writeAll = (): WriteOutcome[] => {
       const erasedAt = erasedAtOf(this.#database, agentId, now);
       if (!together)
         return writes.map((write) => {
@@ -89,7 +92,18 @@ export class SqliteWarm implements WarmStore {
       if (judged.some(({ refusal }) => refusal))
         return judged.map(({ refusal }) => refusal ?? { outcome: 'withheld' });
       return writes.map((write, index) => this.#insert(agentId, write, judged[index]?.version));
-    });
+    };
+    if (!readBack) return this.#commits.write(writeAll);
+    return this.#commits.write(writeAll, (outcomes) =>
+      outcomes.map((one) => this.#withStanding(one)),
+    );
+  }
+
+  /** What was written, as it stands under its version. */
+  #withStanding(outcome: WriteOutcome): WriteOutcome {
+    if (outcome.outcome !== 'written') return outcome;
+    const [row] = this.#database.all(BY_VERSION, [outcome.version]);
+    return { ...outcome, stands: row && storedEntry(row).entry };
   }
 
   /** Why a write is not done, or which version it replaces. */
@@ -163,21 +177,10 @@ export class SqliteWarm implements WarmStore {
     { limit, cursor }: PageRequest,
   ): Promise<Page<StoredEntry>> {
     assertLimit(limit);
-    const { column, direction } = ORDERS[order];
-    const where = whereOf(agentId, filter, this.#clock.now());
-    const texts = [where.text];
-    const values: Bound[] = [...where.values];
-    // What has no step is in no order by steps.
-    if (column === 'step') texts.push('entry.step IS NOT NULL');
-    if (cursor !== undefined) {
-      texts.push(`(entry.${column}, entry.id) ${direction === 'ASC' ? '>' : '<'} (?, ?)`);
-      values.push(...decodeCursor(order, cursor, 2));
-    }
+    const { column } = ORDERS[order];
+    const { text, values } = pageOf(agentId, filter, order, { limit, cursor }, this.#clock.now());
     return this.#database.read(() => {
-      const rows = this.#database.all(
-        `SELECT ${ENTRY} FROM entry WHERE ${texts.join(' AND ')} ORDER BY entry.${column} ${direction}, entry.id ${direction} ${AT_MOST}`,
-        [...values, limit + 1],
-      );
+      const rows = this.#database.all(text, values);
       const items = rows.slice(0, limit);
       const last = rows.length > limit ? items.at(-1) : undefined;
       return {
@@ -334,6 +337,41 @@ export class SqliteWarm implements WarmStore {
       there: row?.['there'] === 1,
     };
   }
+}
+
+/** A page, and one more. */
+function pageOf(
+  agentId: string,
+  filter: EntryFilter,
+  order: EntryOrder,
+  { limit, cursor }: PageRequest,
+  now: number,
+): Sql {
+  const { column, direction } = ORDERS[order];
+  const { memoryType } = filter;
+  if (typeof memoryType === 'object') {
+    // Each kind by its own index: of what is of other kinds nothing is read.
+    const pages = memoryType.map((one) =>
+      pageOf(agentId, { ...filter, memoryType: one }, order, { limit, cursor }, now),
+    );
+    return {
+      text: `${pages.map(({ text }) => `SELECT * FROM (${text})`).join(' UNION ALL ')} ORDER BY ${column} ${direction}, id ${direction} ${AT_MOST}`,
+      values: [...pages.flatMap(({ values }) => values), limit + 1],
+    };
+  }
+  const where = whereOf(agentId, filter, now);
+  const texts = [where.text];
+  const values: Bound[] = [...where.values];
+  // What has no step is in no order by steps.
+  if (column === 'step') texts.push('entry.step IS NOT NULL');
+  if (cursor !== undefined) {
+    texts.push(`(entry.${column}, entry.id) ${direction === 'ASC' ? '>' : '<'} (?, ?)`);
+    values.push(...decodeCursor(order, cursor, 2));
+  }
+  return {
+    text: `SELECT ${ENTRY} FROM entry WHERE ${texts.join(' AND ')} ORDER BY entry.${column} ${direction}, entry.id ${direction} ${AT_MOST}`,
+    values: [...values, limit + 1],
+  };
 }
 
 function assertInstant(name: string, at: number): void {

@@ -6,7 +6,13 @@ import {
   WarmUnavailableError,
   errorMessage,
 } from '../../../model/errors.ts';
-import { ABSENT, type EntryWrite, type StoredEntry, type WarmStore } from '../../../ports/warm.ts';
+import {
+  ABSENT,
+  type EntryWrite,
+  type StoredEntry,
+  type WarmStore,
+  type WriteOutcome,
+} from '../../../ports/warm.ts';
 
 /** What is asked of the thread; `close` ends it. */
 export interface Question {
@@ -70,6 +76,27 @@ export function unpackWrites(packed: readonly PackedWrite[]): EntryWrite[] {
     expected: expected === null ? ABSENT : expected,
     expiresAt,
   }));
+}
+
+/** What was written is a list, as an entry is; the rest is rare. */
+export type PackedOutcome =
+  | readonly [version: string, stands: PackedEntry | undefined]
+  | Exclude<WriteOutcome, Written>;
+
+type Written = Extract<WriteOutcome, { readonly outcome: 'written' }>;
+
+export function packOutcomes(outcomes: readonly WriteOutcome[]): PackedOutcome[] {
+  return outcomes.map((one) =>
+    one.outcome === 'written' ? [one.version, one.stands && packEntry(one.stands)] : one,
+  );
+}
+
+export function unpackOutcomes(packed: readonly PackedOutcome[]): WriteOutcome[] {
+  return packed.map((one) => {
+    if ('outcome' in one) return one;
+    const [version, stands] = one;
+    return { outcome: 'written', version, ...(stands && { stands: unpackEntry(stands) }) };
+  });
 }
 
 export type PackedStored = readonly [entry: PackedEntry, version: string];

@@ -8,6 +8,7 @@ import {
   type PackedWrite,
   type Question,
   packError,
+  packOutcomes,
   packStored,
   unpackWrites,
 } from './thread-messages.ts';
@@ -25,7 +26,8 @@ async function resultOf(
 ): Promise<unknown> {
   if (method === 'put') {
     const [owner, writes, how] = args as Parameters<WarmStore['put']>;
-    return warm.put(owner, unpackWrites(writes as unknown as readonly PackedWrite[]), how);
+    const given = unpackWrites(writes as unknown as readonly PackedWrite[]);
+    return packOutcomes(await warm.put(owner, given, how));
   }
   const call = warm[method].bind(warm) as (...given: readonly unknown[]) => Promise<unknown>;
   const result = await call(...args);

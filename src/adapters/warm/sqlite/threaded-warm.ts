@@ -8,9 +8,11 @@ import {
   type Answer,
   type Question,
   packError,
+  type PackedOutcome,
   type PackedStored,
   packWrites,
   unpackError,
+  unpackOutcomes,
   unpackStored,
 } from './thread-messages.ts';
 
@@ -64,7 +66,8 @@ export class ThreadedWarm implements WarmStore {
   }
 
   async put(...[agentId, writes, how]: Parameters<WarmStore['put']>): Promise<Returned<'put'>> {
-    return this.#ask('put', agentId, packWrites(writes), how);
+    const asked = this.#ask<PackedOutcome[]>('put', agentId, packWrites(writes), how);
+    return unpackOutcomes(await asked);
   }
 
   async get(...args: Parameters<WarmStore['get']>): Promise<Returned<'get'>> {
