@@ -1,7 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/model/duration.ts';
@@ -10,6 +7,7 @@ import type { Bench, Figure } from '../harness.ts';
 import { assertDone, inFlight, percentile, userIds } from '../harness.ts';
 import { announcement } from '../payload.ts';
 import { Pipeline } from '../pipeline.ts';
+import { WatcherProcess } from '../watcher-process.ts';
 
 /** How many sessions come due each second, and for how long. The others wait meanwhile. */
 const DUE_PER_SECOND = 5_000;
@@ -23,8 +21,6 @@ const LEAST_LEAD_MS = 20 * SECOND_MS;
 /** How long what is due at the end of the measurement may still be on its way before it counts as lost. */
 const LATEST_MS = 2 * MINUTE_MS;
 const TARGET_MS = 20;
-
-const watcher = fileURLToPath(new URL('../../workers/watcher.ts', import.meta.url));
 
 const head = {
   unit: 'ms',
@@ -49,35 +45,30 @@ export const latenessOfExpiry: Figure = {
 
 async function ours(bench: Bench): Promise<number> {
   const thresholdMs = leadMs(bench) + DUE_FOR_MS;
-  const settings = {
-    REDIS_URL: bench.server.url,
-    REKINDLE_STAGES: `${String(thresholdMs)}ms,1h`,
-  };
-  const child = spawn(process.execPath, [watcher], {
-    env: { PATH: process.env['PATH'], REKINDLE_HTTP: 'off', LOG_LEVEL: 'warn', ...settings },
-    stdio: ['ignore', 'ignore', 'inherit'],
+  await using watcher = await WatcherProcess.start({
+    settings: {
+      REDIS_URL: bench.server.url,
+      REKINDLE_STAGES: `${String(thresholdMs)}ms,1h`,
+      LOG_LEVEL: 'info',
+    },
   });
-  try {
-    await using pipeline = await Pipeline.open(bench);
-    const start = pipeline.now();
-    await pipeline.leaveCarts(userIds(bench.sessions), (index) => {
-      const at = dueAt(bench, start, index);
-      return (at ?? start + thresholdMs + DUE_FOR_MS) - thresholdMs;
-    });
-    await untilAnnounced(bench, start, () => bench.redis.xlen(stream(bench)));
-    const late: number[] = [];
-    for (const [id, fields] of await bench.redis.xrange(stream(bench), '-', '+')) {
-      const event = JSON.parse(fields[fields.indexOf('event') + 1] ?? '') as AnyEvent;
-      // The rest come due a little later.
-      if (dueAt(bench, start, indexOf(event.data.user)) === undefined) continue;
-      if (event.type === 'cart.abandoned')
-        late.push(streamedAt(id) - Date.parse(event.data.last_activity) - thresholdMs);
-    }
-    return p99(bench, late);
-  } finally {
-    child.kill();
-    await once(child, 'exit');
+  await using pipeline = await Pipeline.open(bench);
+  const start = pipeline.now();
+  await pipeline.leaveCarts(userIds(bench.sessions), (index) => {
+    const at = dueAt(bench, start, index);
+    return (at ?? start + thresholdMs + DUE_FOR_MS) - thresholdMs;
+  });
+  await untilAnnounced(bench, start, () => bench.redis.xlen(stream(bench)));
+  await watcher.end();
+  const late: number[] = [];
+  for (const [id, fields] of await bench.redis.xrange(stream(bench), '-', '+')) {
+    const event = JSON.parse(fields[fields.indexOf('event') + 1] ?? '') as AnyEvent;
+    // The rest come due a little later.
+    if (dueAt(bench, start, indexOf(event.data.user)) === undefined) continue;
+    if (event.type === 'cart.abandoned')
+      late.push(streamedAt(id) - Date.parse(event.data.last_activity) - thresholdMs);
   }
+  return p99(bench, late);
 }
 
 /** A delayed job per session, whose worker appends the event. */

@@ -18,7 +18,7 @@ export interface EntryWrite {
 export const ABSENT = Symbol('no such entry');
 
 /**
- * `written`: with `stands`, where it was to be read back; undefined then: somebody has replaced it since. `conflict`:
+ * `written`: with `stands`, where it was to be read back and could be; undefined: somebody has replaced it since. `conflict`:
  * another version stands (undefined: none), and nothing was written. `erased`: the owner was erased, and this
  * is older. `failed`: the store did not take this one, though it may have taken others. `withheld`: it would have been
  * written, but for another that it was to be written together with.

@@ -134,7 +134,7 @@ export class Demoter {
     const latest = found && found.stored.entry.timestamp > erasedAt ? found : undefined;
     const tail = tailOf(whole, latest, erasedAt);
     const fresh = unknownOf(tail.known, seen).filter(({ at }) => (at ?? now) > erasedAt);
-    if ((await this.#write(name, snapshot, tail, fresh, now)) === CHANGED) return CHANGED;
+    if ((await this.#write(name, snapshot, tail, fresh, now, how)) === CHANGED) return CHANGED;
 
     const step = { messages: fresh.length, outcome: 'copied', leftMs, more: false } as const;
     if (await this.#sink(snapshot)) return { ...step, outcome: 'sunk' };
@@ -170,6 +170,7 @@ export class Demoter {
     { last, lastNumber, latest }: Tail,
     fresh: readonly Said[],
     now: number,
+    { atAGlance }: { readonly atAGlance: boolean },
   ): Promise<undefined | typeof CHANGED> {
     const { fields = {} } = snapshot;
     const epoch = epochOf(snapshot, latest?.header, last?.segment, now);
@@ -192,6 +193,8 @@ export class Demoter {
     // A session that follows knows what its list may still show.
     const { compacted = NOTHING_COMPACTED } = standing?.header ?? latest?.header ?? {};
     const lastSegment = end?.number ?? lastNumber;
+    // It tells of more than was read: of what was written since, or, where that stays so, of what has expired.
+    if (atAGlance && (standing?.header.lastSegment ?? 0) > lastSegment) return CHANGED;
     const entry = headerEntry({ ...header, lastSegment, compacted }, about, now);
     const isNews = !standing || !sameEntry(entry, standing.stored.entry);
     if (isNews) writes.push(writeOf(entry, standing?.stored, expiresAt));

@@ -9,6 +9,7 @@
  * forgotten before hot, too, for it alone tells what a user's sessions are called. Subscribers are told when nothing is left.
  * It may break off anywhere and be repeated. Who comes back begins anew; an opt-out outlives it.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BusUnavailableError } from '../model/errors.ts';
 import {
   type RekindleEvent,
@@ -48,9 +49,13 @@ export interface ErasureReport {
   readonly user: string;
   readonly erasedAt: number;
   readonly removed: Readonly<Record<string, number>>;
-  /** What a second scan finds: nothing, unless somebody writes at this moment. */
+  /** What a second scan finds: nothing, unless somebody writes at this moment. A look that is under way is waited for. */
   readonly remains: Readonly<Record<string, number>>;
 }
+
+/** For a look that is under way: 2 s at the most, by the host's own time, for another process looks. */
+const SCANS_MAX = 20;
+const SCAN_AGAIN_MS = 100;
 
 /** Erases a user. @throws when a tier or the bus is away: repeat it, what was begun stands */
 export async function erase(
@@ -82,12 +87,31 @@ export async function erase(
   if (!told?.durable)
     throw new BusUnavailableError(`${told?.reason ?? 'no answer'}: subscribers are not told yet`);
 
-  const remains = { warm: await warm.count(user), cold: await cold.count(user) };
-  const left = await records.sessionsOf(user);
-  for (const ref of left) addHot(remains, await records.remains(ref));
-  await forget([...new Set([...refs, ...left])], remains);
+  const scan = async (): Promise<Record<string, number>> => {
+    const found = { warm: await warm.count(user), cold: await cold.count(user) };
+    const left = await records.sessionsOf(user);
+    for (const ref of left) addHot(found, await records.remains(ref));
+    await forget([...new Set([...refs, ...left])], found);
+    return found;
+  };
+  let remains = await scan();
+  for (let scans = 1; scans < SCANS_MAX && isLookedAt(remains); scans += 1) {
+    await sleep(SCAN_AGAIN_MS);
+    remains = await scan();
+  }
   return { user, erasedAt, removed, remains };
 }
+
+/**
+ * A listener may hear what an erasure deletes, and have the user looked at: that finds nobody, and ends within
+ * milliseconds. Nothing else remains then.
+ */
+function isLookedAt(remains: Readonly<Record<string, number>>): boolean {
+  const places = Object.keys(remains).filter((place) => (remains[place] ?? 0) > 0);
+  return places.length > 0 && places.every((place) => OF_LOOKS.has(place));
+}
+
+const OF_LOOKS: ReadonlySet<string> = new Set(['hot lease', 'hot agenda']);
 
 /** It goes by its instant, not by its sequence: it is about all subjects of the user. */
 function erasedEvent(user: string, at: number, prefix: string): RekindleEvent<'user.erased'> {

@@ -1,7 +1,7 @@
 /** What warm knows of a conversation when the next of its messages come: its end. */
 import { type Header, SEGMENT_MESSAGES, ofSession } from '../model/conversation.ts';
 import type { SessionName } from '../model/session-names.ts';
-import type { WarmStore } from '../ports/warm.ts';
+import type { StoredEntry, WarmStore } from '../ports/warm.ts';
 import {
   type StoredHeader,
   type StoredSegment,
@@ -34,12 +34,14 @@ export function tailOf(
 ): Tail {
   const kept = segments.filter(({ stored }) => stored.entry.timestamp > erasedAt);
   const { known = [], to = 0 } = latest?.header.compacted ?? {};
+  // What the header tells of already may stand for a while, or until a compactor that died there is replaced.
+  const further = kept.filter(({ segment }) => segment.number > to);
   return {
     last: kept.at(-1),
     lastNumber: segments.at(-1)?.segment.number ?? to,
     known: [
       ...known,
-      ...kept.flatMap(({ segment }) => segment.messages.map(({ identity }) => identity)),
+      ...further.flatMap(({ segment }) => segment.messages.map(({ identity }) => identity)),
     ],
     latest,
   };
@@ -73,15 +75,11 @@ export async function knownOf(
   }
   const kinds = ofSession(['session', 'segment'], name);
   const { items, cursor } = await warm.find(name.user, kinds, 'newest', { limit: AT_A_GLANCE });
-  const [headers = [], segments = []] = ['session', 'segment'].map((kind) =>
-    items.filter(({ entry }) => entry.memoryType === kind),
-  );
-  const [latest] = headers.map(storedHeader);
-  const end = segments
-    .map(storedSegment)
-    .toSorted((one, other) => one.segment.number - other.segment.number);
-  if (items.length === 0 || (latest && isEnd(latest.header, end, cursor === undefined)))
-    return { latest, end, atOnce: true };
+  if (items.length === 0) return { latest: undefined, end: [], atOnce: true };
+  const [newest] = items.filter(({ entry }) => entry.memoryType === 'session');
+  const latest = newest && storedHeader(newest);
+  const end = latest && endAtAGlance(latest.header, items, cursor === undefined);
+  if (end) return { latest, end, atOnce: true };
   return {
     latest: latest ?? (await latestHeaderOf(warm, name)),
     end: await endOf(warm, name, SEGMENT_MESSAGES),
@@ -89,18 +87,39 @@ export async function knownOf(
   };
 }
 
-/** Whether these segments end as their header says, leave none out between them, and are enough. */
-function isEnd(header: Header, segments: readonly StoredSegment[], isAll: boolean): boolean {
-  const last = segments.at(-1)?.segment;
-  if (!last) return isAll && header.lastSegment <= header.compacted.to;
-  const joins =
-    header.epoch === last.epoch &&
-    header.lastSegment === last.number &&
-    header.messages === last.before + last.messages.length;
-  const leavesNoneOut = segments.every(
-    ({ segment }, index) => segment.number === last.number - (segments.length - 1 - index),
+/**
+ * The end of the segments among these, if it is what the header tells of, leaves none out, and is enough. Undefined: that
+ * cannot be told. What is sealed is followed by another, which these do not show: clocks go back, and a page goes by time.
+ */
+function endAtAGlance(
+  header: Header,
+  items: readonly StoredEntry[],
+  isAll: boolean,
+): readonly StoredSegment[] | undefined {
+  const end: StoredSegment[] = [];
+  const numbered = items.filter(
+    ({ entry }) => entry.memoryType === 'segment' && entry.stepNumber !== undefined,
   );
-  return joins && leavesNoneOut && (isAll || lengthOf(segments) >= SEGMENT_MESSAGES);
+  for (const stored of numbered.toSorted((one, other) => stepOf(other) - stepOf(one))) {
+    if (lengthOf(end) >= SEGMENT_MESSAGES) break;
+    end.unshift(storedSegment(stored));
+  }
+  const [first, last] = [end[0]?.segment, end.at(-1)?.segment];
+  const { compacted, lastSegment } = header;
+  if (!first || !last) return isAll && lastSegment <= compacted.to ? [] : undefined;
+  const joins =
+    !last.sealed &&
+    header.epoch === last.epoch &&
+    lastSegment === last.number &&
+    header.messages === last.before + last.messages.length;
+  const leavesNoneOut = end.every(({ segment }, index) => segment.number === first.number + index);
+  const reaches = isAll && first.number <= compacted.to + 1;
+  const isEnough = reaches || lengthOf(end) >= SEGMENT_MESSAGES;
+  return joins && leavesNoneOut && isEnough ? end : undefined;
+}
+
+function stepOf({ entry }: StoredEntry): number {
+  return entry.stepNumber ?? -Infinity;
 }
 
 /** The end of what warm knows, oldest first: at least so many messages, if it has them. */

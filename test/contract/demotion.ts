@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/model/duration.ts';
 import { formatInstant } from '../../src/model/instant.ts';
 import type { EntryFilter, WarmStore } from '../../src/ports/warm.ts';
@@ -8,6 +8,7 @@ import { SteppedTask } from '../support/stepped-task.ts';
 import { type TestRedis, testRedis } from '../support/redis-server.ts';
 import { HOT_TTL_MS, type TierWorld } from '../support/tier-world.ts';
 import { SHIRT, SHOES } from '../support/watched-user.ts';
+import { anEntry } from './warm.ts';
 
 /** What a demoter promises over a warm tier, whichever that is. */
 export function demotionContract(
@@ -98,6 +99,38 @@ export function demotionContract(
       expect(await hashOf('ann')).toEqual({});
       expect(world.bus.of('ann')).toEqual(['announced 1']);
     });
+  });
+
+  test(`${name}: a session that a clock behind has dated before the former one is known at its end`, async () => {
+    const { raw, keys } = world.hot;
+    const ids = Array.from({ length: 110 }, (_none, n) => `m${n}`);
+    await conversation('ann', ids);
+    await world.demoter.demote('ann');
+    await raw.del(keys.session('ann'), keys.messages('ann'));
+    const now = world.clock.now.bind(world.clock);
+    vi.spyOn(world.clock, 'now').mockImplementation(() => now() - HOUR_MS);
+    await conversation('ann', ['n1', 'n2', 'n3']);
+    await world.demoter.demote('ann');
+    const [stood] = await world.headers('ann');
+    expect(stood).toMatchObject({ messages: 3 });
+    // Warm alone knows of them.
+    await raw.del(keys.messages('ann'));
+    await raw.hset(keys.session('ann'), { colour: 'red' });
+    await world.demoter.demote('ann');
+    expect((await world.headers('ann'))[0]).toMatchObject({ messages: 3, chain: stood?.['chain'] });
+    await conversation('ann', ['n4']);
+    await world.demoter.demote('ann');
+    expect(await world.inWarm('ann')).toEqual([...ids, 'n1', 'n2', 'n3', 'n4']);
+  });
+
+  test(`${name}: memories of agents are no segments, whatever they are called`, async () => {
+    const own = anEntry('ann', 'own', { memoryType: 'segment', timestamp: START + 1 });
+    await world.warm.put('ann', [{ entry: own }]);
+    await conversation('ann', ['1']);
+    expect(await world.demoter.demote('ann')).toMatchObject({ messages: 1 });
+    await conversation('ann', ['2']);
+    expect(await world.demoter.demote('ann')).toMatchObject({ messages: 1 });
+    expect((await world.warm.get('ann', ['own']))[0]?.entry).toEqual(own);
   });
 
   describe(`${name}: of two demoters`, () => {
@@ -223,6 +256,50 @@ export function demotionContract(
         expect(await world.headers('ann')).toMatchObject([{ messages: 3 }]);
       },
     );
+
+    test('that is noted as compacted, and not removed yet, may say the same again', async () => {
+      const { raw, keys } = world.hot;
+      await raw.hset(keys.session('ann'), { last_activity: formatInstant(START) });
+      await world.pushes('ann', 'a', 'b');
+      await world.demoter.demote('ann');
+      world.outage(30 * DAY_MS);
+      const compactor = world.newCompactor((ports) => ({
+        ...ports,
+        warm: replacing(ports.warm, { remove: () => Promise.reject(new Error('it died')) }),
+      }));
+      await expect(compactor.compact('ann')).rejects.toThrow('it died');
+      await world.pushes('ann', 'a', 'b', 'c');
+      await world.demoter.demote('ann');
+      expect(await world.inWarm('ann')).toEqual(['a', 'b', 'a', 'b', 'c']);
+    });
+
+    test('whose messages are compacted while a glance goes over their header has none of them twice', async () => {
+      const { raw, keys } = world.hot;
+      const large = (id: string, at: number): string =>
+        JSON.stringify({ role: 'user', id, content: 'x'.repeat(230_000), at: formatInstant(at) });
+      await raw.hset(keys.session('ann'), { last_activity: formatInstant(START) });
+      await world.pushes('ann', ...['a', 'b', 'c', 'd', 'e', 'f'].map((id) => large(id, START)));
+      await world.demoter.demote('ann');
+      world.outage(30 * DAY_MS);
+      await world.pushes('ann', large('y', world.now));
+      await world.demoter.demote('ann');
+      const { items } = await world.warm.find('ann', { memoryType: 'session' }, 'newest', {
+        limit: 1,
+      });
+      expect(await world.newCompactor().compact('ann')).toMatchObject({ messages: 6 });
+      await world.pushes('ann', large('z', world.now + 1));
+      const torn: WarmStore['find'] = async (...args) => {
+        const page = await world.warm.find(...args);
+        if (!Array.isArray(args[1].memoryType)) return page;
+        const segments = page.items.filter(({ entry }) => entry.memoryType === 'segment');
+        return { ...page, items: [...items, ...segments] };
+      };
+      await world
+        .newDemoter((ports) => ({ ...ports, warm: replacing(ports.warm, { find: torn }) }))
+        .demote('ann');
+      expect(await world.inWarm('ann')).toEqual(['y', 'z']);
+      expect(await world.headers('ann')).toMatchObject([{ messages: 8 }]);
+    });
 
     test('that is one text is copied message by message', async () => {
       const { raw, keys } = world.hot;

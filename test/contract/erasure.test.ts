@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DAY_MS, HOUR_MS } from '../../src/model/duration.ts';
 import { BusUnavailableError, UserErasedError } from '../../src/model/errors.ts';
 import { isoInstant } from '../../src/model/instant.ts';
 import { type ErasureReport, erase } from '../../src/tiers/erase.ts';
+import type { Bus } from '../../src/ports/bus.ts';
 import { everyText } from '../support/every-text.ts';
 import { SteppedTask } from '../support/stepped-task.ts';
 import { testRedis } from '../support/redis-server.ts';
@@ -23,10 +25,10 @@ afterEach(async () => {
 
 const jobs = { forget: async (): Promise<number> => 0 };
 
-function erases(): Promise<ErasureReport> {
+function erases(bus: Pick<Bus, 'publish'> = world.bus): Promise<ErasureReport> {
   return erase(
     USER,
-    { ...world.tierPorts, jobs },
+    { ...world.tierPorts, jobs, bus },
     { tombstoneTtlMs: 90 * DAY_MS, prefix: 'rekindle', queues: ['demotion'] },
   );
 }
@@ -135,6 +137,23 @@ describe('a look that had read before the erasure', () => {
       expect(await named()).toEqual([]);
     },
   );
+});
+
+test('an erasure waits for a look that its own deletions have woken', async () => {
+  await speaks();
+  const { agenda } = world.hot;
+  let settled: Promise<unknown> | undefined;
+  const { remains } = await erases({
+    publish: async (events) => {
+      await agenda.arm([{ user: USER, at: world.now }]);
+      const claim = await agenda.claim(world.now, 10);
+      expect(claim.users).toEqual([USER]);
+      settled = sleep(250).then(() => agenda.settle(claim, [{ user: USER, at: undefined }]));
+      return world.bus.publish(events);
+    },
+  });
+  await settled;
+  expect(new Set(Object.values(remains))).toEqual(new Set([0]));
 });
 
 describe('an opt-out', () => {

@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeEach, expect, test, vi } from 'vitest';
 import { testRedis } from '../support/redis-server.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const redis = testRedis();
+// Commands wait for a while for what is away, on a machine that does other things as well.
+vi.setConfig({ testTimeout: 60_000 });
+
 const folder = mkdtempSync(join(tmpdir(), 'rekindle-secrets-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -54,7 +57,7 @@ const WITH_A_SAS = {
 async function printed(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  untilMs = 20_000,
+  untilMs = 40_000,
 ): Promise<string> {
   const child = spawn(process.execPath, [main, ...args], {
     cwd: folder,
@@ -105,7 +108,7 @@ test.each([
     { REDIS_URL: '', REDIS_USERNAME: 'daemon', REDIS_PASSWORD: SECRETS.queue },
   ],
 ] as const)('%s prints none of the secrets', async (_what, args, env) => {
-  const all = await printed(args, env, args[0] === 'daemon' ? 4_000 : 15_000);
+  const all = await printed(args, env, args[0] === 'daemon' ? 4_000 : 40_000);
   expect(all.trim()).not.toBe('');
   for (const secret of Object.values(SECRETS)) expect(all).not.toContain(secret);
 });

@@ -363,7 +363,8 @@ export function warmContract(name: string, harness: () => WarmHarness): void {
       async (order) => {
         const warm = await shelf();
         await write(warm, anEntry('ann', 'third', { memoryType: 'third', stepNumber: 4 }));
-        const both: EntryFilter = { memoryType: ['segment', 'note'], step: { to: 9 } };
+        const memoryType = ['segment', 'note', 'note'] as const;
+        const both: EntryFilter = { memoryType, step: { to: 9 } };
         const whole = (await idsOf(warm, 'ann', { step: { to: 9 } }, order)).filter(
           (id) => id !== 'third',
         );

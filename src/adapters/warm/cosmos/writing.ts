@@ -60,10 +60,15 @@ async function readBackAll(ground: Ground, jobs: readonly Job[]): Promise<void> 
   }
   if (unseen.length === 0) return;
   const names = unseen.map(({ write }) => write.entry.memoryId);
-  const found = new Map((await getEntries(ground, names)).map((one) => [one.version, one.entry]));
-  for (const job of unseen)
-    if (job.outcome?.outcome === 'written')
-      job.outcome = { ...job.outcome, stands: found.get(job.version) };
+  try {
+    const found = new Map((await getEntries(ground, names)).map((one) => [one.version, one.entry]));
+    for (const job of unseen)
+      if (job.outcome?.outcome === 'written')
+        job.outcome = { ...job.outcome, stands: found.get(job.version) };
+  } catch (error) {
+    // That they are written must be told.
+    if (!(error instanceof WarmUnavailableError)) throw error;
+  }
 }
 
 const UNTOUCHED: WriteOutcome = { outcome: 'withheld' };

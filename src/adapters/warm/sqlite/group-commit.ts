@@ -52,12 +52,11 @@ export class GroupCommit {
       this.#database.write(() => {
         for (const { work } of group) work();
       });
+      this.#database.together(() => {
+        for (const { resolve } of group) resolve();
+      });
     } catch (error) {
       for (const { reject } of group) reject(error);
-      return;
     }
-    this.#database.together(() => {
-      for (const { resolve } of group) resolve();
-    });
   }
 }

@@ -1,6 +1,13 @@
 import { UsageError } from '../../../model/errors.ts';
-import type { AttributeTest, EntryFilter, EntryOrder, Range } from '../../../ports/warm.ts';
+import type {
+  AttributeTest,
+  EntryFilter,
+  EntryOrder,
+  PageRequest,
+  Range,
+} from '../../../ports/warm.ts';
 import type { Bound } from '../../../runtime/sqlite-file.ts';
+import { ENTRY } from './row.ts';
 
 /** A value that SQLite binds. */
 export type { Bound };
@@ -53,6 +60,41 @@ export function whereOf(agentId: string, filter: EntryFilter, now: number): Sql 
     const { text, values } = attributeSql(agentId, test);
     return { text: `entry.version IN (SELECT entry FROM attribute WHERE ${text})`, values };
   });
+}
+
+/** What reads a page of entries, and one more, which tells whether there is another. */
+export function pageOf(
+  agentId: string,
+  filter: EntryFilter,
+  order: EntryOrder,
+  { limit, cursor }: PageRequest,
+  now: number,
+): Sql {
+  const { column, direction } = ORDERS[order];
+  const { memoryType } = filter;
+  if (typeof memoryType === 'object') {
+    // Each kind by its own index: of what is of other kinds nothing is read.
+    const pages = [...new Set(memoryType)].map((one) =>
+      pageOf(agentId, { ...filter, memoryType: one }, order, { limit, cursor }, now),
+    );
+    return {
+      text: `${pages.map(({ text }) => `SELECT * FROM (${text})`).join(' UNION ALL ')} ORDER BY ${column} ${direction}, id ${direction} ${AT_MOST}`,
+      values: [...pages.flatMap(({ values }) => values), limit + 1],
+    };
+  }
+  const where = whereOf(agentId, filter, now);
+  const texts = [where.text];
+  const values: Bound[] = [...where.values];
+  // What has no step is in no order by steps.
+  if (column === 'step') texts.push('entry.step IS NOT NULL');
+  if (cursor !== undefined) {
+    texts.push(`(entry.${column}, entry.id) ${direction === 'ASC' ? '>' : '<'} (?, ?)`);
+    values.push(...decodeCursor(order, cursor, 2));
+  }
+  return {
+    text: `SELECT ${ENTRY} FROM entry WHERE ${texts.join(' AND ')} ORDER BY entry.${column} ${direction}, entry.id ${direction} ${AT_MOST}`,
+    values: [...values, limit + 1],
+  };
 }
 
 /** The same, for entries that are looked at one by one: what each asks of the attributes is its own rows alone. */

@@ -1,7 +1,7 @@
 import type { Attributes, Entry } from '../../../model/entry.ts';
 import type { StoredEntry } from '../../../ports/warm.ts';
+import type { Bound } from '../../../runtime/sqlite-file.ts';
 import type { Database, Row } from './database.ts';
-import type { Bound } from './query.ts';
 
 /** Columns of the table `entry` but its version, in the order of `boundRow`. */
 export const COLUMNS = [

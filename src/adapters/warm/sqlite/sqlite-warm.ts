@@ -27,14 +27,13 @@ import { mostSimilar } from './likeness.ts';
 import { GroupCommit } from './group-commit.ts';
 import {
   AT_MOST,
-  type Bound,
   ORDERS,
-  type Sql,
   THERE,
   boundOf,
   decodeCursor,
   encodeCursor,
   kindOf,
+  pageOf,
   thereOf,
   thereOfAny,
   whereOf,
@@ -337,41 +336,6 @@ export class SqliteWarm implements WarmStore {
       there: row?.['there'] === 1,
     };
   }
-}
-
-/** A page, and one more. */
-function pageOf(
-  agentId: string,
-  filter: EntryFilter,
-  order: EntryOrder,
-  { limit, cursor }: PageRequest,
-  now: number,
-): Sql {
-  const { column, direction } = ORDERS[order];
-  const { memoryType } = filter;
-  if (typeof memoryType === 'object') {
-    // Each kind by its own index: of what is of other kinds nothing is read.
-    const pages = memoryType.map((one) =>
-      pageOf(agentId, { ...filter, memoryType: one }, order, { limit, cursor }, now),
-    );
-    return {
-      text: `${pages.map(({ text }) => `SELECT * FROM (${text})`).join(' UNION ALL ')} ORDER BY ${column} ${direction}, id ${direction} ${AT_MOST}`,
-      values: [...pages.flatMap(({ values }) => values), limit + 1],
-    };
-  }
-  const where = whereOf(agentId, filter, now);
-  const texts = [where.text];
-  const values: Bound[] = [...where.values];
-  // What has no step is in no order by steps.
-  if (column === 'step') texts.push('entry.step IS NOT NULL');
-  if (cursor !== undefined) {
-    texts.push(`(entry.${column}, entry.id) ${direction === 'ASC' ? '>' : '<'} (?, ?)`);
-    values.push(...decodeCursor(order, cursor, 2));
-  }
-  return {
-    text: `SELECT ${ENTRY} FROM entry WHERE ${texts.join(' AND ')} ORDER BY entry.${column} ${direction}, entry.id ${direction} ${AT_MOST}`,
-    values: [...values, limit + 1],
-  };
 }
 
 function assertInstant(name: string, at: number): void {
