@@ -31,7 +31,7 @@ export default defineConfig({
         },
       },
     ],
-    // More would only contend: each file brings a Redis and often a daemon of its own. Three saved 4 minutes of 31.
+    // More would only contend: each file brings a Redis and often a daemon of its own. Three took as long on two cores.
     maxWorkers: 2,
     reporters: ['default', new DidNotRun()],
     // A forgotten `.only` must not pass for a whole suite.

@@ -1,5 +1,6 @@
 import { MINUTE_MS } from '../src/model/duration.ts';
-import type { Bench } from './harness.ts';
+import type { AnyEvent } from '../src/model/event.ts';
+import { type Bench, userIds } from './harness.ts';
 import { Pipeline } from './pipeline.ts';
 
 /**
@@ -16,4 +17,19 @@ export async function announcement(bench: Bench): Promise<string[]> {
   if (!entry) throw new Error('nothing was announced');
   await bench.redis.flushall();
   return entry[1];
+}
+
+/** The same as events, once for each user. */
+export async function announcements(bench: Bench): Promise<AnyEvent[]> {
+  const entry = await announcement(bench);
+  const event = JSON.parse(entry[entry.indexOf('event') + 1] ?? '') as AnyEvent;
+  return userIds(bench.sessions).map(
+    (user) =>
+      ({
+        ...event,
+        id: `${event.id.slice(0, -12)}${user}`,
+        subject: user,
+        data: { ...event.data, user },
+      }) as AnyEvent,
+  );
 }

@@ -3,9 +3,9 @@ import { connectServiceBus } from '../../src/adapters/bus/service-bus/connect.ts
 import { ServiceBusBus } from '../../src/adapters/bus/service-bus/service-bus-bus.ts';
 import type { AnyEvent } from '../../src/model/event.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import type { Bench, Head, Sample, Series } from '../harness.ts';
-import { assertDone, rate, userIds } from '../harness.ts';
-import { announcement } from '../payload.ts';
+import type { Head, Sample, Series } from '../harness.ts';
+import { assertDone, rate } from '../harness.ts';
+import { announcements } from '../payload.ts';
 import { BrokerProcess } from '../service-bus/broker-process.ts';
 
 const TOPIC = 'bench';
@@ -32,21 +32,6 @@ const BARE: Head = {
   target: '>= 0.8 x the SDK, in batches as large as it lets them be',
   met: (own, peer) => own >= 0.8 * peer,
 };
-
-/** What the real pipeline announces, once for each user. */
-async function announcements(bench: Bench): Promise<AnyEvent[]> {
-  const entry = await announcement(bench);
-  const event = JSON.parse(entry[entry.indexOf('event') + 1] ?? '') as AnyEvent;
-  return userIds(bench.sessions).map(
-    (user) =>
-      ({
-        ...event,
-        id: `${event.id.slice(0, -12)}${user}`,
-        subject: user,
-        data: { ...event.data, user },
-      }) as AnyEvent,
-  );
-}
 
 async function ours(broker: BrokerProcess, events: readonly AnyEvent[]): Promise<number> {
   const bus = new ServiceBusBus({

@@ -7,7 +7,7 @@ import type { AnyEvent } from '../../src/model/event.ts';
 import { Subscriber, type SubscriberPorts } from '../../src/rescue/subscriber.ts';
 import type { Bench, Figure } from '../harness.ts';
 import { assertDone, rate, userIds } from '../harness.ts';
-import { announcement } from '../payload.ts';
+import { announcement, announcements } from '../payload.ts';
 import { Pipeline } from '../pipeline.ts';
 
 /** Where BullMQ's worker stops getting quicker; the kit has as many handlers. */
@@ -75,25 +75,11 @@ async function announce(pipeline: Pipeline, sessions: number): Promise<void> {
   await pipeline.drain();
 }
 
-/** What the real pipeline announces, once for each user. */
 async function publish(bench: Bench): Promise<void> {
-  const entry = await announcement(bench);
-  const event = JSON.parse(entry[entry.indexOf('event') + 1] ?? '') as AnyEvent;
+  const events = await announcements(bench);
   const bus = await openBus(bench.config);
-  const users = userIds(bench.sessions);
-  for (let from = 0; from < users.length; from += STREAM_AT_ONCE) {
-    await bus.publish(
-      users.slice(from, from + STREAM_AT_ONCE).map(
-        (user) =>
-          ({
-            ...event,
-            id: `${event.id.slice(0, -12)}${user}`,
-            subject: user,
-            data: { ...event.data, user },
-          }) as AnyEvent,
-      ),
-    );
-  }
+  for (let from = 0; from < events.length; from += STREAM_AT_ONCE)
+    await bus.publish(events.slice(from, from + STREAM_AT_ONCE));
   await bus.close();
 }
 

@@ -33,8 +33,10 @@ const KNOWN_MAX = 2_000;
 /** Nobody has judged it yet. */
 const IMPORTANCE = 0.5;
 
+type Kind = 'segment' | 'session';
+
 /** What finds the segments, or the headers, or both, of one session and of those before it under its name. */
-export function ofSession<const T>(
+export function ofSession<const T extends Kind | readonly [Kind, ...Kind[]]>(
   memoryType: T,
   { session }: SessionName,
 ): {
