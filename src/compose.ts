@@ -13,7 +13,7 @@ import {
 import { RedisInbox } from './adapters/hot/redis/inbox.ts';
 import { Keys } from './adapters/hot/redis/keys.ts';
 import { RedisLeaseStore } from './adapters/hot/redis/lease-store.ts';
-import { RedisLedgerStore } from './adapters/hot/redis/ledger-store.ts';
+import { type AppendingBus, RedisLedgerStore } from './adapters/hot/redis/ledger-store.ts';
 import { RedisRecords } from './adapters/hot/redis/records.ts';
 import { RedisSessions } from './adapters/hot/redis/sessions.ts';
 import { redisConnector, redisCredentials } from './compose-redis.ts';
@@ -102,6 +102,7 @@ export async function openHot(
       leaseMarginMs: config.leaseMs * LEASE_MARGIN,
       contactWindowMs: config.frequencyCap?.windowMs ?? 0,
       maxQuarantined: QUARANTINE_MAX,
+      bus: await busBeside(config),
     }),
     leases: new RedisLeaseStore(redis, keys),
     // A ledger repeats what it holds for as long as it lives.
@@ -193,6 +194,19 @@ async function probeNotifications(sessions: Sessions): Promise<Diagnosis> {
         level: 'warn',
         what: 'notifications do not arrive: what other programs write is noticed by reconcile alone',
       };
+}
+
+/** How a look announces in the step in which it commits, where sessions and bus share a Redis. */
+async function busBeside({
+  bus,
+  redisUrl,
+  busRedisUrl,
+  prefix,
+  busCapEvents,
+}: Config): Promise<AppendingBus | undefined> {
+  if (bus !== 'redis-streams' || busRedisUrl !== redisUrl) return undefined;
+  const { appendTo } = await import('./adapters/bus/redis-streams/append.ts');
+  return appendTo({ prefix, cap: busCapEvents });
 }
 
 /** Opens the event bus; its connections are made when they are first needed. */

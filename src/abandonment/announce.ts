@@ -65,6 +65,14 @@ export class Announcer {
     });
   }
 
+  /** Told of events that the commit has put on the bus by itself. */
+  announced(events: readonly AnyEvent[]): void {
+    if (events.length === 0) return;
+    const at = this.#clock.now();
+    for (const event of events) this.#observe('published', { event, at });
+    this.#close();
+  }
+
   /** @returns ids of the events that are durable on the bus */
   async #publish(
     events: readonly AnyEvent[],

@@ -150,13 +150,19 @@ export class Looker {
     next: Map<string, number | undefined>,
   ): Promise<Pending[]> {
     const { ledgers, clock } = this.#ports;
-    const writes = judged.flatMap((one) => this.#writeOf(one, clock.now()));
+    const writes = judged.flatMap((one) => this.#writeOf(one, clock.now(), next));
     const outcomes = writes.length > 0 ? await ledgers.commit(claim, writes, clock.now()) : [];
     const refused = new Set<string>();
     let changed = 0;
-    writes.forEach(({ reading, quarantine }, index) => {
+    const settled = new Set<string>();
+    writes.forEach(({ reading, quarantine, events }, index) => {
       const outcome = outcomes[index] ?? 'changed';
-      if (outcome === 'committed') {
+      if (outcome === 'settled') {
+        settled.add(reading.user);
+        next.delete(reading.user);
+        this.#announcer.announced(events);
+      }
+      if (outcome === 'settled' || outcome === 'committed') {
         this.#tellQuarantine(reading, quarantine);
         return;
       }
@@ -172,20 +178,31 @@ export class Looker {
     await this.#adopt(kept, clock.now());
     const seen = kept.map(({ reading }) => reading);
     await spreadRefusals(this.#ports.sessions, seen, clock.now());
-    return kept.map(({ reading, events }) => ({
+    const open = kept.filter(({ reading }) => !settled.has(reading.user));
+    return open.map(({ reading, events }) => ({
       user: reading.user,
       events: reading.pending.length > 0 ? [...reading.pending, ...events] : events,
     }));
   }
 
-  #writeOf({ reading, decision, events }: Judged, now: number): LedgerWrite[] {
+  #writeOf(
+    { reading, decision, events }: Judged,
+    now: number,
+    next: ReadonlyMap<string, number | undefined>,
+  ): LedgerWrite[] {
     if (!decision.ledger) return [];
     const known = reading.ledger?.problem?.reason;
     let quarantine: LedgerWrite['quarantine'];
     if (decision.problem && decision.problem.reason !== known)
       quarantine = this.#entry(reading, decision.problem, now);
     else if (!decision.problem && known !== undefined) quarantine = 'leave';
-    return [{ reading, ledger: decision.ledger, events, quarantine }];
+    const last = this.#commitsLast ? { nextAt: next.get(reading.user) } : undefined;
+    return [{ reading, ledger: decision.ledger, events, quarantine, last }];
+  }
+
+  /** Sessions of others are adopted after the commit, and refusals spread. */
+  get #commitsLast(): boolean {
+    return this.#settings.manageTtlMs === undefined && !this.#ports.sessions.names.several;
   }
 
   #entry({ user }: Reading, problem: NonNullable<Decision['problem']>, at: number): Quarantined {

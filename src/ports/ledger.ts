@@ -39,13 +39,15 @@ export interface LedgerWrite {
   readonly events: readonly CartEvent[];
   /** Put into, or take out of, quarantine; undefined: as it is. */
   readonly quarantine: Quarantined | 'leave' | undefined;
+  /** All that is left of the look, if the look has nothing else to do with this user; undefined: it has. */
+  readonly last?: { readonly nextAt: number | undefined } | undefined;
 }
 
 /**
- * `changed`: the session or the ledger is not what was read; look again. `lease_lost`: the claim's lease has run out
- * or nearly so; somebody else looks.
+ * `settled`: the look is over as well, and the events are on the bus. `changed`: the session or the ledger is not what was
+ * read; look again. `lease_lost`: the claim's lease has run out or nearly so; somebody else looks.
  */
-export type CommitOutcome = 'committed' | 'changed' | 'lease_lost';
+export type CommitOutcome = 'settled' | 'committed' | 'changed' | 'lease_lost';
 
 export interface Quarantined {
   readonly user: string;
@@ -86,8 +88,12 @@ export interface LedgerStore {
   unchanged(announced: readonly Recorded[]): Promise<(string | undefined)[]>;
 
   /**
-   * Writes each ledger with its new events, and without the notes that were read, for it has taken them in; if the claim's lease still has time to run and neither the session nor the
-   * ledger has changed since it was read.
+   * Writes each ledger with its new events, and without the notes that were read, for it has taken them in; if the claim's
+   * lease still has time to run and neither the session nor the ledger has changed since it was read.
+   *
+   * Where that is the last of a look and leaves nothing pending, the claim's lease ends and the next look is armed in the
+   * same step, as `Agenda.settle` does: `settled`. A store that holds the event bus too leaves nothing pending while the bus
+   * takes events: it puts them there in that step.
    */
   commit(claim: Claim, writes: readonly LedgerWrite[], now: number): Promise<CommitOutcome[]>;
 

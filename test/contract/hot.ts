@@ -367,6 +367,128 @@ export function hotContract(
     });
   });
 
+  describe(`${name}: committing the last of a look`, () => {
+    const last = { nextAt: T + 50 };
+    const events = [anEvent('ann', 1), anEvent('ann', 2)];
+
+    test('settles where there is nothing to tell', async () => {
+      const hot = await makeHot();
+      const { claim, reading } = await claimed(hot);
+      expect(await commit(hot, claim, reading, { last })).toBe('settled');
+      expect(await hot.agenda.inspect('ann')).toEqual({ dueAt: T + 50, leasedUntil: undefined });
+      expect((await readOne(hot, 'ann')).ledger).toEqual(LEDGER);
+    });
+
+    test('leaves a look alone that a touch has armed meanwhile', async () => {
+      const hot = await makeHot();
+      const { claim, reading } = await claimed(hot);
+      await hot.agenda.arm([{ user: 'ann', at: T + 20 }]);
+      expect(await commit(hot, claim, reading, { last })).toBe('settled');
+      expect(await hot.agenda.inspect('ann')).toEqual({ dueAt: T + 20, leasedUntil: undefined });
+    });
+
+    test('arms nothing where no look is to come', async () => {
+      const hot = await makeHot();
+      const { claim, reading } = await claimed(hot);
+      expect(await commit(hot, claim, reading, { last: { nextAt: undefined } })).toBe('settled');
+      expect(await hot.agenda.counts(T + HOUR_MS)).toEqual({ armed: 0, due: 0, leased: 0 });
+    });
+
+    test('keeps what is to go to a bus elsewhere, and the lease until it is there', async () => {
+      const hot = await makeHot();
+      const { claim, reading } = await claimed(hot);
+      expect(await commit(hot, claim, reading, { last, events })).toBe('committed');
+      expect((await readOne(hot, 'ann')).pending).toEqual(events);
+      expect(await hot.agenda.inspect('ann')).toEqual({
+        dueAt: undefined,
+        leasedUntil: claim.leasedUntil,
+      });
+    });
+
+    test('puts the events on a bus in the same store, in their order and once', async () => {
+      const hot = await makeHot({ busCap: 100 });
+      const { claim, reading } = await claimed(hot);
+      expect(await commit(hot, claim, reading, { last, events })).toBe('settled');
+      expect(await hot.told()).toEqual(events);
+      expect(await readOne(hot, 'ann')).toMatchObject({ ledger: LEDGER, pending: [] });
+      expect(await hot.agenda.inspect('ann')).toEqual({ dueAt: T + 50, leasedUntil: undefined });
+      // As a client does that lost the answer with its connection.
+      expect(await commit(hot, claim, reading, { last, events })).toBe('lease_lost');
+      expect(await hot.told()).toEqual(events);
+    });
+
+    test('tells nothing before what is pending', async () => {
+      const hot = await makeHot({ busCap: 100 });
+      const { claim, reading } = await claimed(hot);
+      const [first, second] = events;
+      expect(await commit(hot, claim, reading, { events: [first!] })).toBe('committed');
+      const again = await readOne(hot, 'ann');
+      expect(await commit(hot, claim, again, { last, events: [second!] })).toBe('committed');
+      expect(await hot.told()).toEqual([]);
+      expect((await readOne(hot, 'ann')).pending).toEqual(events);
+    });
+
+    test('settles nobody of whom something is pending', async () => {
+      const hot = await makeHot({ busCap: 100 });
+      const { claim, reading } = await claimed(hot);
+      await commit(hot, claim, reading, { events });
+      expect(await commit(hot, claim, await readOne(hot, 'ann'), { last })).toBe('committed');
+      expect((await hot.agenda.inspect('ann')).leasedUntil).toBe(claim.leasedUntil);
+    });
+
+    test('keeps what a full bus does not take', async () => {
+      const hot = await makeHot({ busCap: 1 });
+      const { claim, reading } = await claimed(hot);
+      expect(await commit(hot, claim, reading, { last, events })).toBe('committed');
+      expect(await hot.told()).toEqual([]);
+      expect((await readOne(hot, 'ann')).pending).toEqual(events);
+      expect((await hot.agenda.inspect('ann')).leasedUntil).toBe(claim.leasedUntil);
+    });
+
+    test('tells nothing of a session that changed, and nothing without the lease', async () => {
+      const hot = await makeHot({ busCap: 100 });
+      const { claim, reading } = await claimed(hot);
+      const tooLate = { last, events, now: claim.leasedUntil - leaseMarginMs };
+      expect(await commit(hot, claim, reading, tooLate)).toBe('lease_lost');
+      await hot.raw.hset(hot.keys.session('ann'), { cart: '[]' });
+      expect(await commit(hot, claim, reading, { last, events })).toBe('changed');
+      expect(await hot.told()).toEqual([]);
+      expect(await hot.agenda.inspect('ann')).toEqual({
+        dueAt: undefined,
+        leasedUntil: claim.leasedUntil,
+      });
+    });
+
+    test('moves each user of a batch by itself, and into quarantine', async () => {
+      const hot = await makeHot({ busCap: 100 });
+      const users = ['ann', 'bob', 'cem', 'dan', 'eve'];
+      for (const user of users) await hot.raw.hset(hot.keys.session(user), { last_activity: '5' });
+      await hot.agenda.arm(users.map((user) => ({ user, at: T })));
+      const claim = await hot.agenda.claim(T, 10);
+      const readings = await hot.ledgers.read(users, T);
+      await hot.raw.hset(hot.keys.session('bob'), { cart: '[]' });
+      await hot.agenda.settle(claim, [{ user: 'cem', at: undefined }]);
+      const writes = readings.map((reading) =>
+        aWrite(reading, {
+          events: [anEvent(reading.user, 1)],
+          ...(reading.user !== 'dan' && { last }),
+          ...(reading.user === 'eve' && {
+            quarantine: { user: 'eve', key: 'eve', reason: 'x', detail: '', at: T },
+          }),
+        }),
+      );
+      expect(await hot.ledgers.commit(claim, writes, T)).toEqual([
+        'settled',
+        'changed',
+        'lease_lost',
+        'committed',
+        'settled',
+      ]);
+      expect((await hot.told()).map(({ id }) => id)).toEqual(['ann-1', 'eve-1']);
+      expect((await hot.ledgers.quarantined(10)).entries.map(({ user }) => user)).toEqual(['eve']);
+    });
+  });
+
   describe(`${name}: committing a look`, () => {
     test('what was committed is read again, with its events in their order', async () => {
       const hot = await makeHot();

@@ -5,11 +5,12 @@ import { Keys } from '../../src/adapters/hot/redis/keys.ts';
 import { NotificationWatch } from '../../src/adapters/hot/redis/notifications.ts';
 import { DAY_MS, HOUR_MS } from '../../src/model/duration.ts';
 import type { Ledger } from '../../src/model/ledger.ts';
-import type { Quarantined } from '../../src/ports/ledger.ts';
+import type { CommitOutcome, Quarantined } from '../../src/ports/ledger.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { HOT_DEFAULTS } from '../support/hot-options.ts';
 import type { Hot } from '../support/hot-options.ts';
 import { redisHot } from '../support/redis-hot.ts';
+import { abandonedEvent } from '../support/sample-events.ts';
 import { testRedis } from '../support/redis-server.ts';
 
 const T = 1_800_000_000_000;
@@ -550,3 +551,70 @@ test('the agenda of a million users is two keys, and a claim touches only those 
 async function sentBytes(client: Redis): Promise<number> {
   return Number(/total_net_output_bytes:(\d+)/.exec(await client.info('stats'))?.[1]);
 }
+
+describe('a commit beside the event bus', () => {
+  const last = { nextAt: T + 50 };
+
+  /** A look at these users that has come as far as its commit, each with an announcement. */
+  async function looking(
+    hot: Hot,
+    users: readonly string[],
+  ): Promise<() => Promise<CommitOutcome[]>> {
+    for (const user of users) await control.hset(hot.keys.session(user), { last_activity: '5' });
+    await hot.agenda.arm(users.map((user) => ({ user, at: T })));
+    const claim = await hot.agenda.claim(T, users.length);
+    const readings = await hot.ledgers.read(claim.users, T);
+    const ledger: Ledger = { activityAt: T, sequence: T, cart: 'abcdef1' };
+    const writes = readings.map((reading, n) => {
+      return { reading, ledger, events: [abandonedEvent(n)], quarantine: undefined, last };
+    });
+    return () => hot.ledgers.commit(claim, writes, T);
+  }
+
+  async function announcing(hot: Hot, users: readonly string[]): Promise<CommitOutcome[]> {
+    return (await looking(hot, users))();
+  }
+
+  test('counts what a group has not settled, and its dead letters', async () => {
+    const hot = redisHot(redis, { busCap: 3 });
+    await control.xgroup('CREATE', 'rekindle:events', 'agents', '$', 'MKSTREAM');
+    expect(await announcing(hot, ['ann', 'bob'])).toEqual(['settled', 'settled']);
+    expect(await announcing(hot, ['cem', 'dan'])).toEqual(['committed', 'committed']);
+    await control.xreadgroup('GROUP', 'agents', 'one', 'STREAMS', 'rekindle:events', '>');
+    const entries = await control.xrange('rekindle:events', '-', '+');
+    await control.xack('rekindle:events', 'agents', ...entries.map(([id]) => id));
+    expect(await hot.told()).toHaveLength(2);
+    await control.xadd('rekindle:events:agents:dead', '*', 'event', '{}');
+    expect(await announcing(hot, ['eve', 'fay', 'gus'])).toEqual([
+      'committed',
+      'committed',
+      'committed',
+    ]);
+    // One more than the cap stands there: it is for the bus to trim before it takes more.
+    expect(await announcing(hot, ['hal'])).toEqual(['settled']);
+    expect(await announcing(hot, ['ida'])).toEqual(['settled']);
+    expect(await announcing(hot, ['jon'])).toEqual(['committed']);
+  });
+
+  test('keeps the events where the stream is something else', async () => {
+    const hot = redisHot(redis, { busCap: 100 });
+    await control.set('rekindle:events', 'a text');
+    expect(await announcing(hot, ['ann', 'bob'])).toEqual(['committed', 'committed']);
+    const readings = await hot.ledgers.read(['ann', 'bob'], T);
+    expect(readings.map(({ pending }) => pending.length)).toEqual([1, 1]);
+  });
+
+  test('of what is told nothing is lost or told twice where memory is short', async () => {
+    const hot = redisHot(redis, { busCap: 100 });
+    const commit = await looking(hot, ['ann', 'bob']);
+    await control.config('SET', 'maxmemory', '1');
+    try {
+      await expect(commit()).rejects.toThrow('OOM');
+    } finally {
+      await control.config('SET', 'maxmemory', '0');
+    }
+    expect(await hot.told()).toEqual([]);
+    expect(await commit()).toEqual(['settled', 'settled']);
+    expect(await hot.told()).toHaveLength(2);
+  });
+});

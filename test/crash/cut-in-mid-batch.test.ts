@@ -1,4 +1,4 @@
-/** The real connections of a look, cut or refused in the middle of each of its five calls. */
+/** The real connections of a look, cut or refused in the middle of each of its calls. */
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { RedisStreamsBus } from '../../src/adapters/bus/redis-streams/redis-streams-bus.ts';
@@ -22,7 +22,14 @@ const STEPS = [
   ['agenda', 'settle'],
 ] as const;
 
-type Step = (typeof STEPS)[number];
+/** The bus is elsewhere, or beside the sessions, where a commit announces. */
+const PLACED = [
+  ...STEPS.map(([port, step]) => ({ where: 'elsewhere', hot: {}, port, step })),
+  ...STEPS.slice(0, 3).map(([port, step]) => {
+    return { where: 'beside', hot: { busCap: 1_000 }, port, step };
+  }),
+];
+type Placed = (typeof PLACED)[number];
 
 const [FIRST, SECOND, THIRD] = POLICY.stagesMs as [number, number, number];
 const TIMEOUTS = { redisConnectTimeoutMs: 1_000, redisCommandTimeoutMs: 1_000 };
@@ -55,7 +62,7 @@ afterEach(async () => {
 
 /** Looks at a batch with something around one step, then, when the lease has ended, until nothing is due. */
 async function lookThrough(
-  [port, step]: Step,
+  { port, step, hot }: Placed,
   around: Around,
   afterwards: () => Promise<unknown> = async () => undefined,
 ): Promise<void> {
@@ -73,7 +80,7 @@ async function lookThrough(
     log: silentLog,
   });
   closing.push(() => bus.close());
-  const world = new LookWorld(redisHot({ client }));
+  const world = new LookWorld(redisHot({ client }, hot));
   const looker = world.newLooker((ports) => ({ ...ports, bus }));
   const app = world.application('foreign');
   for (const user of [...users('back'), ...users('later')]) await app.acts(user, [SHIRT]);
@@ -104,44 +111,52 @@ async function lookThrough(
 }
 
 describe('what is due is told once, although the connection is cut', () => {
-  test.for(STEPS)('before %s.%s and in the middle of its reply', async (step) => {
-    let bytes = 0;
-    await lookThrough(step, async (call) => {
-      const from = proxy.replied;
-      const result = await call();
-      bytes = proxy.replied - from;
-      return result;
-    });
-    const cuts = [0, 1, Math.floor(bytes / 2), bytes - 1];
-    const ways = [
-      () => proxy.cutRequest(),
-      ...cuts.map((after) => () => proxy.cutReplyAfter(after)),
-    ];
-    for (const way of ways) {
-      let cut: Promise<void> | undefined;
-      await lookThrough(step, (call) => {
-        cut ??= way();
-        return call();
+  test.for(PLACED)(
+    'before $step of $port and in the middle of its reply, the bus $where',
+    async (step) => {
+      let bytes = 0;
+      await lookThrough(step, async (call) => {
+        const from = proxy.replied;
+        const result = await call();
+        bytes = proxy.replied - from;
+        return result;
       });
-      // It never happens where the reply was shorter than the one that was measured.
-      await cut;
-    }
-    figures.push(`${ways.length} of ${step.join('.')} (${bytes} bytes)`);
-  });
+      const cuts = [0, 1, Math.floor(bytes / 2), bytes - 1];
+      const ways = [
+        () => proxy.cutRequest(),
+        ...cuts.map((after) => () => proxy.cutReplyAfter(after)),
+      ];
+      for (const way of ways) {
+        let cut: Promise<void> | undefined;
+        await lookThrough(step, (call) => {
+          cut ??= way();
+          return call();
+        });
+        // It never happens where the reply was shorter than the one that was measured.
+        await cut;
+      }
+      figures.push(
+        `${ways.length} of ${step.port}.${step.step}, the bus ${step.where} (${bytes} bytes)`,
+      );
+    },
+  );
 });
 
 describe('what is due is told once, although memory runs out', () => {
-  test.for(STEPS)('before %s.%s and for the rest of the look', async (step) => {
-    const control = redis.client();
-    await lookThrough(
-      step,
-      async (call) => {
-        await control.config('SET', 'maxmemory', '1mb');
-        return call();
-      },
-      () => control.config('SET', 'maxmemory', '0'),
-    );
-  });
+  test.for(PLACED)(
+    'before $step of $port and for the rest of the look, the bus $where',
+    async (step) => {
+      const control = redis.client();
+      await lookThrough(
+        step,
+        async (call) => {
+          await control.config('SET', 'maxmemory', '1mb');
+          return call();
+        },
+        () => control.config('SET', 'maxmemory', '0'),
+      );
+    },
+  );
 });
 
 afterAll(() => {

@@ -26,6 +26,8 @@ const watchers: WatcherProcess[] = [];
 
 const settings = (lease: string): Record<string, string> => ({
   REDIS_URL: redis.url,
+  // Elsewhere, so that a look has all of its steps: beside the sessions a commit announces.
+  REKINDLE_BUS_REDIS_URL: `${redis.url}/1`,
   REKINDLE_STAGES: '1s,1h',
   REKINDLE_LEASE: lease,
   REKINDLE_RECONCILE_EVERY: '1d',

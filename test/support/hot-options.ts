@@ -1,5 +1,6 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/model/duration.ts';
 import type { Keys } from '../../src/adapters/hot/redis/keys.ts';
+import type { AnyEvent } from '../../src/model/event.ts';
 import type { Agenda } from '../../src/ports/agenda.ts';
 import type { LedgerStore } from '../../src/ports/ledger.ts';
 import type { Sessions } from '../../src/ports/sessions.ts';
@@ -20,6 +21,8 @@ export interface HotOptions {
   readonly maxQuarantined: number;
   /** How long it counts that a rescue message went out; 0: it does not. */
   readonly contactWindowMs: number;
+  /** The event bus is in the same store, and takes so many events while nobody reads; undefined: it is elsewhere. */
+  readonly busCap?: number;
 }
 
 export const HOT_DEFAULTS: HotOptions = {
@@ -44,4 +47,6 @@ export interface Hot {
   readonly sessions: Sessions;
   readonly keys: Keys;
   readonly raw: RawStore;
+  /** What commits have put on the bus that is in the same store, in order. */
+  told(): Promise<readonly AnyEvent[]>;
 }

@@ -37,15 +37,15 @@ export async function manyHistories(half: 0 | 1): Promise<void> {
   };
   const { seed } = fc.readConfigureGlobal();
   await fc.assert(
-    fc.asyncProperty(history, async (steps) => {
-      const one = new PolicyHistory(POLICY);
+    fc.asyncProperty(history, fc.boolean(), async (steps, busBeside) => {
+      const one = new PolicyHistory(POLICY, busBeside);
       await one.run(steps);
       await one.finish();
       for (const name of Object.keys(sum) as (keyof Tally)[]) sum[name] += one.tally[name];
     }),
     {
       numRuns: RUNS,
-      examples: [[ASLEEP_PAST_THE_END]],
+      examples: [[ASLEEP_PAST_THE_END, false]],
       ...(seed !== undefined && { seed: seed + half }),
     },
   );

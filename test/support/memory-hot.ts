@@ -36,6 +36,7 @@ export function memoryHot(
     keys,
     store,
     raw: rawTiny(store, now),
+    told: () => Promise.resolve(ledgers.told),
   };
 }
 
@@ -72,11 +73,13 @@ class MemoryAgenda implements Agenda {
   async settle(claim: Claim, next: readonly NextLook[]): Promise<number> {
     for (const { user, published = [] } of next) this.#strike(user, published);
     const mine = next.filter(({ user }) => this.#leased.get(user) === claim.leasedUntil);
-    for (const { user, at } of mine) {
-      this.#leased.delete(user);
-      if (at !== undefined) this.armAt(user, at);
-    }
+    for (const { user, at } of mine) this.endLease(user, at);
     return mine.length;
+  }
+
+  endLease(user: string, nextAt: number | undefined): void {
+    this.#leased.delete(user);
+    if (nextAt !== undefined) this.armAt(user, nextAt);
   }
 
   async arm(looks: readonly { readonly user: string; readonly at: number }[]): Promise<void> {

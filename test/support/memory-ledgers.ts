@@ -44,6 +44,7 @@ interface Sight {
 interface MemoryAgenda {
   leaseOf(user: string): number | undefined;
   armAt(user: string, at: number): boolean;
+  endLease(user: string, nextAt: number | undefined): void;
 }
 
 /** Ledgers in memory; see memory-hot.ts. */
@@ -53,6 +54,7 @@ export class MemoryLedgers implements LedgerStore {
   readonly #agenda: MemoryAgenda;
   readonly #options: HotOptions;
   readonly #now: () => number;
+  readonly told: CartEvent[] = [];
   readonly #quarantine = new Map<string, Quarantined>();
   readonly #contacted = new Map<string, { messages: Map<string, number>; until: number }>();
   /** Decoding is most of the work of a long history, and a text is always the same ledger. */
@@ -213,7 +215,7 @@ export class MemoryLedgers implements LedgerStore {
   }
 
   #commitOne(claim: Claim, write: LedgerWrite, now: number): CommitOutcome {
-    const { reading, ledger, events, quarantine } = write;
+    const { reading, ledger, events, quarantine, last } = write;
     const { user } = reading;
     const lease = this.#agenda.leaseOf(user);
     if (lease !== claim.leasedUntil || lease <= now + this.#options.leaseMarginMs)
@@ -223,15 +225,20 @@ export class MemoryLedgers implements LedgerStore {
     const version = type === 'string' ? (this.#store.text(key) ?? '').slice(0, 8) : '';
     if ((type !== 'none' && type !== 'string') || version !== reading.version) return 'changed';
     if (this.#sight(user).digest !== reading.digest) return 'changed';
-    const text = encode(nextVersion(version), ledger, [...reading.pending, ...events]);
-    this.#store.set(key, text);
+    const { busCap = -Infinity } = this.#options;
+    const waits = reading.pending.length > 0 || this.told.length + events.length > busCap;
+    const pending = last && !waits ? [] : [...reading.pending, ...events];
+    this.#store.set(key, encode(nextVersion(version), ledger, pending));
     if (quarantine === 'leave') this.#quarantine.delete(user);
     else if (quarantine) this.#quarantine.set(user, quarantine);
     while (this.#quarantine.size > this.#options.maxQuarantined) {
       const oldest = this.#latestFirst().at(-1);
       if (oldest) this.#quarantine.delete(oldest.user);
     }
-    return 'committed';
+    if (!last || pending.length > 0) return 'committed';
+    this.told.push(...events);
+    this.#agenda.endLease(user, last.nextAt);
+    return 'settled';
   }
 
   /** For the agenda, which settles. */

@@ -90,11 +90,13 @@ export class PolicyHistory {
   #busFaults: readonly ('away' | 'picky')[] = [];
   #cartIsForeign = false;
 
-  constructor(settings: PolicySettings) {
+  /** @param busBeside the event bus is in the store of the ledgers: it is never away, and a commit announces */
+  constructor(settings: PolicySettings, busBeside = false) {
     this.#oracle = new PolicyOracle(settings);
     this.#hot = memoryHot(() => this.#world.now, {
       thresholdMs: settings.stagesMs[0]!,
       demoteLeadMs: settings.demoteLeadMs,
+      ...(busBeside && { busCap: Infinity }),
     });
     this.#world = new LookWorld(this.#hot, settings, (ports) => this.#witnessed(ports));
   }
@@ -334,9 +336,11 @@ export class PolicyHistory {
         },
         commit: async (claim, writes, now) => {
           const outcomes = await ledgers.commit(claim, writes, now);
-          if (outcomes[0] === 'committed') {
+          const [outcome] = outcomes;
+          if (outcome === 'committed' || outcome === 'settled') {
             const { reading, events } = writes[0]!;
             for (const event of events) oracle.record(event, reading);
+            if (outcome === 'settled') for (const event of events) oracle.told(event);
             sees();
           } else look.found = false;
           return outcomes;

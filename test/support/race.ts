@@ -104,8 +104,8 @@ interface Runner {
  * The histories of one user, two workers and whoever writes, over the ports of a hot tier. Whoever drives it asks where
  * it stands and what may come next, and takes one choice after the other until none is left.
  *
- *   a worker   idle ─claim▶ read ▶ commit ▶ publish ▶ settle ─▶ idle; at each gap it may die, once in a history,
- *              and another one takes its place
+ *   a worker   idle ─claim▶ read ▶ commit ▶ publish ▶ settle ─▶ idle, or idle after the commit where that settles; at each
+ *              gap it may die, once in a history, and another one takes its place
  *   writers    each write comes once at the most: one step by the library or by a program whose notification is lost,
  *              two by one whose notification arrives
  *   time       stands, but for one jump: to the end of the lease that lives, or to the next threshold. A worker sleeps
@@ -365,7 +365,12 @@ export class Race {
         },
         commit: async (claim, writes, now) => {
           const outcomes = await ledgers.commit(claim, writes, now);
-          if (outcomes[0] === 'committed') this.#truth.recorded(writes[0]!.events, look.seen);
+          const { events } = writes[0]!;
+          if (isWritten(outcomes[0])) this.#truth.recorded(events, look.seen);
+          if (outcomes[0] === 'settled') {
+            this.#truth.published(events);
+            this.#truth.looked(look.seen);
+          }
           return outcomes;
         },
       }),
@@ -403,12 +408,16 @@ async function retell(world: LookWorld, moments: readonly Moment[]): Promise<voi
 function maySleep(past: Past | undefined, now: number): boolean {
   const last = past?.heard.at(-1);
   if (last?.at !== now) return false;
-  if (last.step === 'commit') return outcomesOf(last.reply)[0] !== 'committed';
+  if (last.step === 'commit') return !isWritten(outcomesOf(last.reply)[0]);
   return last.step === 'claim' || last.step === 'read';
 }
 
 function outcomesOf(reply: Reply): readonly CommitOutcome[] {
   return 'value' in reply ? (reply.value as CommitOutcome[]) : [];
+}
+
+function isWritten(outcome: CommitOutcome | undefined): boolean {
+  return outcome === 'committed' || outcome === 'settled';
 }
 
 function stepOf(who: Name, { next = 'claim' }: SteppedWorker): Choice {

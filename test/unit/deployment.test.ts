@@ -149,14 +149,21 @@ describe('settings', () => {
   });
 
   test('of Node are the same wherever the daemon is started', () => {
-    const flags = daemon.environment['NODE_OPTIONS'];
-    expect(flags).toMatch(/^--max-semi-space-size=\d+ --max-old-space-size=\d+$/);
+    const [node, ...given] = JSON.parse(instructions('ENTRYPOINT').join()) as string[];
+    expect(node).toBe('node');
+    const flags = given.slice(0, -1).join(' ');
+    expect(flags).toMatch(
+      /^--max-semi-space-size=\d+ --initial-old-space-size=\d+ --max-old-space-size=\d+$/,
+    );
     expect(manifest.scripts.start).toContain(` ${flags} src/cli/main.ts daemon`);
     expect(manifest.scripts.watcher).toContain(` ${flags} workers/watcher.ts`);
     expect(manifest.scripts.demoter).toContain(` ${flags} workers/demoter.ts`);
     expect(manifest.scripts.compactor).toContain(` ${flags} workers/compactor.ts`);
     expect(manifest.scripts.reporter).toContain(` ${flags} workers/reporter.ts`);
     expect(read('docs/operations.md')).toContain(`\`${flags}\``);
+    // How large the heap may grow goes by the container's memory.
+    for (const { container } of workers)
+      expect(flags).toContain(`${container.command.slice(1, -1).join(' ')} `);
   });
 
   test('with secrets come from a secret of the cluster', () => {
@@ -255,11 +262,12 @@ describe('the image', () => {
       JSON.parse(instructions('ENTRYPOINT')[0]!) as string[],
       ...workers.map(({ container }) => container.command),
     ];
-    for (const [node, program = ''] of programs) {
+    for (const [node, ...args] of programs) {
+      const program = args.at(-1) ?? '';
       expect(node).toBe('node');
-      const [, folder, rest] = /^dist\/(\w+)\/(.+)\.js$/.exec(program) ?? [];
+      const [, folder, file] = /^dist\/(\w+)\/(.+)\.js$/.exec(program) ?? [];
       expect(include).toContain(folder);
-      expect(existsSync(new URL(`${folder}/${rest}.ts`, ROOT)), program).toBe(true);
+      expect(existsSync(new URL(`${folder}/${file}.ts`, ROOT)), program).toBe(true);
     }
   });
 

@@ -12,9 +12,7 @@ export class LuaScript {
   readonly #keyCount: number;
 
   constructor(name: string) {
-    this.#source = read(`${name}.lua`).replace(/^--@include (\S+)$/gm, (_line, part: string) =>
-      read(part),
-    );
+    this.#source = luaText(`${name}.lua`);
     this.#sha = createHash('sha1').update(this.#source).digest('hex');
     this.#keyCount = Number(name.slice(name.lastIndexOf('-') + 1));
   }
@@ -32,6 +30,8 @@ export class LuaScript {
   }
 }
 
-function read(file: string): string {
-  return readFileSync(new URL(`./lua/${file}`, import.meta.url), 'utf8');
+/** A file of `lua/`, with what it includes. */
+export function luaText(file: string): string {
+  const text = readFileSync(new URL(`./lua/${file}`, import.meta.url), 'utf8');
+  return text.replace(/^--@include (\S+)$/gm, (_line, part: string) => luaText(part));
 }

@@ -33,16 +33,17 @@ type Row = [
 const quarantineScript = new Script<number[]>('quarantine.lua');
 const readScript = new Script<Row[]>('read.lua');
 const unchangedScript = new Script<[letters: string, ...consents: string[]]>('unchanged.lua');
-const commitScript = new Script<number[]>('commit.lua');
 /** 1: noted; 0: nobody to note it of; -1: too much waits. */
 const noteScript = new Script<number>('note.lua');
 const forgetScript = new Script<number>('forget.lua');
 
 /** What commit.lua returns. */
-const OUTCOMES: ReadonlyMap<number, CommitOutcome> = new Map([
+const OUTCOMES: ReadonlyMap<number, CommitOutcome | 'full'> = new Map([
+  [2, 'settled'],
   [1, 'committed'],
   [0, 'changed'],
   [-1, 'lease_lost'],
+  [-2, 'full'],
 ]);
 
 /** What a digest consists of, and what stands for a value that is missing: see sight.lua. */
@@ -70,17 +71,30 @@ export interface LedgerStoreOptions {
   readonly contactWindowMs: number;
   /** The quarantine keeps the latest so many. */
   readonly maxQuarantined: number;
+  /** The event bus, where it is in the same Redis. */
+  readonly bus?: AppendingBus | undefined;
+}
+
+/** A stream of events that a script can append to. */
+export interface AppendingBus {
+  /** Defines `room_of(stream, cap)` and `append(stream, type, event)`. */
+  readonly lua: string;
+  readonly stream: string;
+  /** How many events a consumer group may leave unsettled. */
+  readonly cap: number;
 }
 
 export class RedisLedgerStore implements LedgerStore {
   readonly #redis: Redis;
   readonly #keys: Keys;
   readonly #options: LedgerStoreOptions;
+  readonly #commitScript: Script<number[]>;
 
   constructor(redis: Redis, keys: Keys, options: LedgerStoreOptions) {
     this.#redis = redis;
     this.#keys = keys;
     this.#options = options;
+    this.#commitScript = new Script('commit.lua', { 'append.lua': options.bus?.lua ?? '' });
   }
 
   async read(
@@ -155,38 +169,66 @@ export class RedisLedgerStore implements LedgerStore {
     writes: readonly LedgerWrite[],
     now: number,
   ): Promise<CommitOutcome[]> {
-    const outcomes: CommitOutcome[] = [];
+    const outcomes = await this.#commit(claim, writes, now, this.#options.bus);
+    const untold = writes.filter((_write, index) => outcomes[index] === 'full');
+    // What the bus does not take now waits in the ledgers, as for a bus that is elsewhere.
+    const kept = untold.length > 0 ? await this.#commit(claim, untold, now, undefined) : [];
+    return outcomes.map((one) => {
+      const outcome = one === 'full' ? kept.shift() : one;
+      return outcome === undefined || outcome === 'full' ? 'changed' : outcome;
+    });
+  }
+
+  /** @param bus where events go at once; undefined: they are pending */
+  async #commit(
+    claim: Claim,
+    writes: readonly LedgerWrite[],
+    now: number,
+    bus: AppendingBus | undefined,
+  ): Promise<(CommitOutcome | 'full')[]> {
+    const outcomes: (CommitOutcome | 'full')[] = [];
     const { maxCart, leaseMarginMs, maxQuarantined } = this.#options;
+    const { names } = this.#keys;
     while (outcomes.length < writes.length) {
       const keys = [
         this.#keys.leased,
         this.#keys.optouts,
         this.#keys.quarantine,
         this.#keys.quarantineDetails,
+        this.#keys.agenda,
+        bus?.stream ?? '',
       ];
-      const { names } = this.#keys;
       const rest = writes.slice(outcomes.length);
+      const perUser: (string | number)[] = [];
+      const told: string[] = [];
+      const moves: (string | number)[] = [];
+      rest.forEach(({ reading, ledger, events, quarantine, last }, index) => {
+        const { user, digest, version, pending } = reading;
+        const toTell = bus && last && pending.length === 0 ? events : [];
+        const toKeep = toTell.length > 0 ? [] : events;
+        const isLast = last && pending.length + toKeep.length === 0;
+        keys.push(this.#keys.session(user), this.#keys.ledger(user));
+        perUser.push(user, digest, version, storedText(reading, ledger, toKeep));
+        perUser.push(isLast ? toTell.length : -1, last?.nextAt ?? '');
+        for (const event of toTell) told.push(event.type, JSON.stringify(event));
+        if (quarantine === 'leave') moves.push(index + 1, '', 0);
+        else if (quarantine) moves.push(index + 1, JSON.stringify(quarantine), quarantine.at);
+      });
       const owners = names.several ? rest.map(({ reading }) => names.ownerOf(reading.user)) : [];
-      const args: (string | number)[] = [
+      const codes = await this.#commitScript.run(this.#redis, keys, [
         now + leaseMarginMs,
         claim.leasedUntil,
         maxCart,
         maxQuarantined,
         ...GUARD_FIELDS,
+        bus?.cap ?? 0,
+        told.length / 2,
         owners.length,
         ...owners,
-      ];
-      const moves: (string | number)[] = [];
-      rest.forEach((write, index) => {
-        const { reading, quarantine } = write;
-        const { user, digest, version } = reading;
-        keys.push(this.#keys.session(user), this.#keys.ledger(user));
-        args.push(user, digest, version, storedText(write.reading, write.ledger, write.events));
-        if (quarantine === 'leave') moves.push(index + 1, '', 0);
-        else if (quarantine) moves.push(index + 1, JSON.stringify(quarantine), quarantine.at);
-      });
-      args.push(...moves);
-      const codes = await commitScript.run(this.#redis, keys, args);
+        ...perUser,
+        ...told,
+        ...moves,
+      ]);
       outcomes.push(...codes.map((code) => OUTCOMES.get(code) ?? 'changed'));
     }
     return outcomes;

@@ -5,10 +5,10 @@ import type { Redis } from 'ioredis';
 const folder = new URL('lua/', import.meta.url);
 
 /** Reads a script and what it includes (`--@include other.lua` on a line of its own). */
-function source(file: string): string {
+function source(file: string, given: Readonly<Record<string, string>>): string {
   return readFileSync(new URL(file, folder), 'utf8').replace(
     /^--@include (\S+)$/gm,
-    (_line, included: string) => readFileSync(new URL(included, folder), 'utf8'),
+    (_line, included: string) => given[included] ?? readFileSync(new URL(included, folder), 'utf8'),
   );
 }
 
@@ -17,8 +17,9 @@ export class Script<Result> {
   readonly #text: string;
   readonly #sha: string;
 
-  constructor(file: string) {
-    this.#text = source(file);
+  /** @param given texts of files that it includes and that are not in `lua/` */
+  constructor(file: string, given: Readonly<Record<string, string>> = {}) {
+    this.#text = source(file, given);
     this.#sha = createHash('sha1').update(this.#text).digest('hex');
   }
 
