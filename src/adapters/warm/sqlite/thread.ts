@@ -27,7 +27,7 @@ async function resultOf(
   if (method === 'put') {
     const [owner, writes, how] = args as Parameters<WarmStore['put']>;
     const given = unpackWrites(writes as unknown as readonly PackedWrite[]);
-    return packOutcomes(await warm.put(owner, given, how));
+    return packOutcomes(await warm.put(owner, given, how), given);
   }
   const call = warm[method].bind(warm) as (...given: readonly unknown[]) => Promise<unknown>;
   const result = await call(...args);
