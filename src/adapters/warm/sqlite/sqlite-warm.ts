@@ -61,11 +61,14 @@ export class SqliteWarm implements WarmStore {
   readonly #database: Database;
   readonly #commits: GroupCommit;
 
-  /** @throws as `Database` does */
-  constructor(file: string, clock: Clock) {
+  /**
+   * @param onCommit told how many calls of `put` a transaction has taken
+   * @throws as `Database` does
+   */
+  constructor(file: string, clock: Clock, onCommit: (puts: number) => void = () => undefined) {
     this.#clock = clock;
     this.#database = new Database(file);
-    this.#commits = new GroupCommit(this.#database);
+    this.#commits = new GroupCommit(this.#database, onCommit);
   }
 
   /** Lets the calls of `get`, `find` and `count` that `work` begins read as one, at less cost. */
