@@ -150,7 +150,7 @@ export const SETTINGS = {
 
   demoteConcurrency: setting(
     'REKINDLE_DEMOTE_CONCURRENCY',
-    '256',
+    '512',
     forms.wholeNumber(1, 1_000),
     'Sessions that one demoter takes to warm at once.',
   ),

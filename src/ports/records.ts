@@ -27,6 +27,9 @@ export interface Snapshot {
   readonly overflowDigest: string;
 }
 
+/** What is left of a snapshot to whoever has taken its messages. */
+export type WithoutWindow = Omit<Snapshot, 'window'>;
+
 /** What a recall reads of a session. Of what moves from one list to the other meanwhile nothing is missed. */
 export interface Recent {
   /** Those of the fields that were asked for. */
@@ -83,14 +86,14 @@ export interface SessionRecords {
    * Takes what stands in warm out of the overflow: the page of this snapshot, if it is still its beginning.
    * @returns false if it is not: somebody else has taken it
    */
-  trim(snapshot: Snapshot): Promise<boolean>;
+  trim(snapshot: WithoutWindow): Promise<boolean>;
 
   /**
    * Deletes the session with window and overflow, and writes the ledger, if nothing of either has changed since the
    * snapshot; the next write opens another session.
    * @returns false if something has changed, and nothing was done
    */
-  sink(snapshot: Snapshot, ledger: Ledger | undefined): Promise<boolean>;
+  sink(snapshot: WithoutWindow, ledger: Ledger | undefined): Promise<boolean>;
 
   /**
    * Brings a session back: opens one with these fields and messages, or where the user has begun another, adds to it

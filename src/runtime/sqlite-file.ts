@@ -115,6 +115,14 @@ export class SqliteFile {
     return Number(this.#statement(sql).run(...values).changes);
   }
 
+  /** Brings what others have written to the log into the file, as far as nobody reads what was before. Waits for nobody. */
+  checkpoint(): void {
+    this.#assertOpen();
+    translated(this.#file, this.#kind, () => {
+      this.#sqlite.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    });
+  }
+
   close(): void {
     if (this.#sqlite.isOpen) this.#sqlite.close();
   }

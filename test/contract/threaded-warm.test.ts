@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ThreadedWarm } from '../../src/adapters/warm/sqlite/threaded-warm.ts';
 import { UnsuitableStoreError, WarmUnavailableError } from '../../src/model/errors.ts';
 
@@ -92,7 +93,6 @@ test('what cannot be told to a thread fails alone, whatever is asked beside it',
 test('the event loop goes on while the file is waited for', async () => {
   const file = join(folder, 'warm.sqlite');
   const warm = await ThreadedWarm.open(file, clock);
-  const { DatabaseSync } = await import('node:sqlite');
   const other = new DatabaseSync(file);
   other.exec('BEGIN IMMEDIATE');
   let turns = 0;
@@ -107,4 +107,38 @@ test('the event loop goes on while the file is waited for', async () => {
     { outcome: 'written' },
   ]);
   await warm.close();
+});
+
+test('what is read back is what the file has, not what it was given', async () => {
+  const file = join(folder, 'warm.sqlite');
+  const warm = await ThreadedWarm.open(file, clock);
+  const other = new DatabaseSync(file);
+  other.exec(`CREATE TRIGGER spoils AFTER INSERT ON entry WHEN NEW.id = 'spoilt'
+    BEGIN UPDATE entry SET content = 'y' WHERE version = NEW.version; END`);
+  other.close();
+  const spoilt = { ...ENTRY, memoryId: 'spoilt' };
+  const near = { ...ENTRY, memoryId: 'near', embedding: [0.1] };
+  const writes = [ENTRY, spoilt, near].map((entry) => ({ entry }));
+  expect(await warm.put('ann', writes, { readBack: true })).toMatchObject([
+    { outcome: 'written', stands: ENTRY },
+    { outcome: 'written', stands: { ...spoilt, content: 'y' } },
+    { outcome: 'written', stands: { ...near, embedding: [Math.fround(0.1)] } },
+  ]);
+  await warm.close();
+});
+
+test('the log of many writes is brought into the file meanwhile, and closing leaves none', async () => {
+  const file = join(folder, 'warm.sqlite');
+  const warm = await ThreadedWarm.open(file, clock);
+  const { size } = statSync(file);
+  await Promise.all(
+    Array.from({ length: 600 }, (_none, n) =>
+      warm.put('ann', [{ entry: { ...ENTRY, memoryId: `m${n}` } }]),
+    ),
+  );
+  await vi.waitFor(() => {
+    expect(statSync(file).size).toBeGreaterThan(size);
+  }, 5_000);
+  await warm.close();
+  expect(readdirSync(folder)).toEqual(['warm.sqlite']);
 });

@@ -13,6 +13,7 @@ import type {
   Restored,
   SessionRecords,
   Snapshot,
+  WithoutWindow,
 } from '../../../ports/records.ts';
 import { BatchedScript } from './batched-script.ts';
 import type { Keys } from './keys.ts';
@@ -140,7 +141,7 @@ export class RedisRecords implements SessionRecords {
     return this.#recent.read(user, names);
   }
 
-  async trim({ user, overflow, overflowDigest }: Snapshot): Promise<boolean> {
+  async trim({ user, overflow, overflowDigest }: WithoutWindow): Promise<boolean> {
     if (overflow.length === 0) return true;
     const done = await trimScript.run(
       this.#redis,
@@ -150,7 +151,7 @@ export class RedisRecords implements SessionRecords {
     return done === 1;
   }
 
-  async sink(snapshot: Snapshot, ledger: Ledger | undefined): Promise<boolean> {
+  async sink(snapshot: WithoutWindow, ledger: Ledger | undefined): Promise<boolean> {
     const text = ledger ? storedText(snapshot.ledger, ledger, [], snapshot.ledger.notes) : '';
     const done = await this.#sinks.run(this.#keysOf(snapshot.user), [
       snapshot.digest,

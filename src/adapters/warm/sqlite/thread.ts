@@ -1,5 +1,6 @@
 /** The thread of one SQLite file: see `ThreadedWarm`. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { Checkpoints } from './checkpoints.ts';
 import { SqliteWarm } from './sqlite-warm.ts';
 import type { Page, StoredEntry, WarmStore } from '../../../ports/warm.ts';
 import { gathered } from '../../../runtime/gathered.ts';
@@ -27,7 +28,7 @@ async function resultOf(
   if (method === 'put') {
     const [owner, writes, how] = args as Parameters<WarmStore['put']>;
     const given = unpackWrites(writes as unknown as readonly PackedWrite[]);
-    return packOutcomes(await warm.put(owner, given, how));
+    return packOutcomes(await warm.put(owner, given, how), given);
   }
   const call = warm[method].bind(warm) as (...given: readonly unknown[]) => Promise<unknown>;
   const result = await call(...args);
@@ -51,7 +52,11 @@ async function ask(warm: SqliteWarm, { id, method, args, now: at }: Question): P
 try {
   const { file, now: openedAt } = workerData as { readonly file: string; readonly now: number };
   now = openedAt;
-  const warm = new SqliteWarm(file, { now: () => now, sleep: () => Promise.resolve() });
+  const checkpoints = new Checkpoints(file);
+  const clock = { now: () => now, sleep: () => Promise.resolve() };
+  const warm = new SqliteWarm(file, clock, (puts) => {
+    checkpoints.written(puts);
+  });
   parentPort?.on('message', (questions: readonly Question[]) => {
     const [reads = [], others = []] = [true, false].map((read) =>
       questions.filter(({ method }) => READS.has(method) === read),
@@ -60,7 +65,9 @@ try {
       warm.readTogether(() => {
         for (const question of reads) void ask(warm, question);
       });
-    for (const question of others) void ask(warm, question);
+    for (const question of others)
+      if (question.method === 'close') void checkpoints.close().then(() => ask(warm, question));
+      else void ask(warm, question);
   });
   answer({ id: 0 });
 } catch (error) {

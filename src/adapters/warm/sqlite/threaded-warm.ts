@@ -67,7 +67,7 @@ export class ThreadedWarm implements WarmStore {
 
   async put(...[agentId, writes, how]: Parameters<WarmStore['put']>): Promise<Returned<'put'>> {
     const asked = this.#ask<PackedOutcome[]>('put', agentId, packWrites(writes), how);
-    return unpackOutcomes(await asked);
+    return unpackOutcomes(await asked, writes);
   }
 
   async get(...args: Parameters<WarmStore['get']>): Promise<Returned<'get'>> {
