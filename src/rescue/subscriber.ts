@@ -18,6 +18,7 @@ import { Lines } from './lines.ts';
 import { type AnySubscriberOptions, type Settings, settingsOf } from './options.ts';
 import { type Ending, Settler, abortedAs, endingOf } from './settler.ts';
 import { type AbortReason, Task } from './task.ts';
+import { Tasks } from './tasks.ts';
 import { Tender } from './tender.ts';
 
 /** What takes an announcement back is heard by every subscriber, whatever it asked for. */
@@ -87,8 +88,7 @@ export class Subscriber extends BaseService {
   readonly #tender: Tender;
   readonly #calls: Calls;
 
-  readonly #tasks = new Set<Task>();
-  readonly #byId = new Map<string, Task>();
+  readonly #tasks = new Tasks();
   readonly #lines = new Lines();
   /** Called when something has left. */
   #onRoom: (() => void) | undefined;
@@ -211,7 +211,6 @@ export class Subscriber extends BaseService {
     const task = new Task(delivery, this.#ports.clock.now());
     this.#counts.received += 1;
     this.#tasks.add(task);
-    this.#byId.set(task.event.id, task);
     if (this.#tasks.size === 1) this.#tender.wake();
     const first = this.#lines.enter(task);
     this.#takeBack(task);
@@ -223,8 +222,8 @@ export class Subscriber extends BaseService {
     const { event } = task;
     switch (event.type) {
       case 'cart.rescue_cancelled': {
-        const announcement = this.#byId.get(event.data.announcement_id);
-        if (announcement) this.#revoke(announcement, event.data.reason);
+        for (const other of [...this.#lines.of(task)])
+          if (other.event.id === event.data.announcement_id) this.#revoke(other, event.data.reason);
         return;
       }
       case 'cart.abandoned':
@@ -366,7 +365,6 @@ export class Subscriber extends BaseService {
   #leave(task: Task): void {
     this.#next(this.#lines.leave(task));
     this.#tasks.delete(task);
-    if (this.#byId.get(task.event.id) === task) this.#byId.delete(task.event.id);
     this.#onRoom?.();
     this.#onRoom = undefined;
     if (this.#tasks.size === 0) this.#onEmpty?.();
