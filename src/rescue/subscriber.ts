@@ -18,6 +18,7 @@ import { Lines } from './lines.ts';
 import { type AnySubscriberOptions, type Settings, settingsOf } from './options.ts';
 import { type Ending, Settler, abortedAs, endingOf } from './settler.ts';
 import { type AbortReason, Task } from './task.ts';
+import { Tasks } from './tasks.ts';
 import { Tender } from './tender.ts';
 
 /** What takes an announcement back is heard by every subscriber, whatever it asked for. */
@@ -25,6 +26,12 @@ const TAKES_BACK: readonly EventType[] = ['cart.rescue_cancelled', 'user.erased'
 
 /** An outage of the bus is waited out by the bus; nothing else ends this wait but news and the stop. */
 const RECEIVE_WAIT_MS = 10 * MINUTE_MS;
+
+/**
+ * How many are read at once, at the most a quarter of what may be in hand: while these are on their way others are worked
+ * on, here and in the stores.
+ */
+const READ_AT_ONCE = 125;
 
 /** While the hot tier is away: up to 1 s at first, doubled up to 30 s. */
 const AWAY_BACKOFF = { baseMs: SECOND_MS, capMs: 30 * SECOND_MS };
@@ -87,8 +94,7 @@ export class Subscriber extends BaseService {
   readonly #tender: Tender;
   readonly #calls: Calls;
 
-  readonly #tasks = new Set<Task>();
-  readonly #byId = new Map<string, Task>();
+  readonly #tasks = new Tasks();
   readonly #lines = new Lines();
   /** Called when something has left. */
   #onRoom: (() => void) | undefined;
@@ -179,39 +185,63 @@ export class Subscriber extends BaseService {
 
   async #receive(subscription: Subscription): Promise<void> {
     const { clock } = this.#ports;
-    const { concurrency, readAhead } = this.#settings;
-    const capacity = concurrency + readAhead;
-    // Some at a time: a call for each one that leaves would be a round trip for each. A part of all at the most, so that
-    // while these are on their way others are worked on.
-    const some = Math.max(1, Math.floor(readAhead / 4));
-    const most = Math.max(some, Math.ceil(capacity / 4));
     const quieting = this.#quieting.signal;
-    for (let failures = 0; !quieting.aborted; ) {
-      const pauseMs = this.#pausedUntil - clock.now();
-      if (pauseMs > 0) {
-        await clock.sleep(pauseMs, quieting);
-      } else if (capacity - this.#tasks.size < some) {
-        await new Promise<void>((resolve) => (this.#onRoom = resolve));
-      } else {
-        try {
-          const room = Math.min(most, capacity - this.#tasks.size);
-          const deliveries = await subscription.receive(room, RECEIVE_WAIT_MS, quieting);
-          failures = 0;
-          for (const delivery of deliveries) this.#arrive(delivery);
-        } catch (error) {
-          failures += 1;
-          this.#log.warn({ group: this.#settings.group, err: error }, 'the event bus refuses');
-          await clock.sleep(backoffMs(failures), quieting);
-        }
+    let reading: Promise<Delivery[]> | undefined;
+    for (let failures = 0; reading || !quieting.aborted; ) {
+      reading ??= this.#read(subscription);
+      if (!reading) {
+        await this.#mayRead();
+        continue;
+      }
+      try {
+        const deliveries = await reading;
+        // Before these are worked on: the bus looks meanwhile.
+        reading = this.#read(subscription, deliveries.length);
+        failures = 0;
+        for (const delivery of deliveries) this.#arrive(delivery);
+      } catch (error) {
+        reading = undefined;
+        failures += 1;
+        this.#log.warn({ group: this.#settings.group, err: error }, 'the event bus refuses');
+        await clock.sleep(backoffMs(failures), quieting);
       }
     }
+  }
+
+  /** @param arriving what is to be taken into hand first. @returns undefined where none are to be read now */
+  #read(subscription: Subscription, arriving = 0): Promise<Delivery[]> | undefined {
+    const quieting = this.#quieting.signal;
+    if (quieting.aborted || this.#ports.clock.now() < this.#pausedUntil) return undefined;
+    const room = this.#room(arriving);
+    return room > 0 ? subscription.receive(room, RECEIVE_WAIT_MS, quieting) : undefined;
+  }
+
+  /** How many are to be read at once. */
+  #room(arriving: number): number {
+    const { concurrency, readAhead } = this.#settings;
+    const capacity = concurrency + readAhead;
+    const most = Math.min(READ_AT_ONCE, Math.ceil(capacity / 4));
+    // Some at a time: a call for each one that leaves would be a round trip for each.
+    const some = Math.max(1, Math.min(most, Math.floor(readAhead / 4)));
+    const room = capacity - this.#tasks.size - arriving;
+    return room < some ? 0 : Math.min(most, room);
+  }
+
+  /** Waits until something may be read. */
+  async #mayRead(): Promise<void> {
+    const { clock } = this.#ports;
+    if (this.#room(0) === 0) {
+      await new Promise<void>((resolve) => (this.#onRoom = resolve));
+      return;
+    }
+    const pauseMs = this.#pausedUntil - clock.now();
+    if (pauseMs > 0) await clock.sleep(pauseMs, this.#quieting.signal);
   }
 
   #arrive(delivery: Delivery): void {
     const task = new Task(delivery, this.#ports.clock.now());
     this.#counts.received += 1;
     this.#tasks.add(task);
-    this.#byId.set(task.event.id, task);
     if (this.#tasks.size === 1) this.#tender.wake();
     const first = this.#lines.enter(task);
     this.#takeBack(task);
@@ -223,8 +253,8 @@ export class Subscriber extends BaseService {
     const { event } = task;
     switch (event.type) {
       case 'cart.rescue_cancelled': {
-        const announcement = this.#byId.get(event.data.announcement_id);
-        if (announcement) this.#revoke(announcement, event.data.reason);
+        for (const other of [...this.#lines.of(task)])
+          if (other.event.id === event.data.announcement_id) this.#revoke(other, event.data.reason);
         return;
       }
       case 'cart.abandoned':
@@ -366,7 +396,6 @@ export class Subscriber extends BaseService {
   #leave(task: Task): void {
     this.#next(this.#lines.leave(task));
     this.#tasks.delete(task);
-    if (this.#byId.get(task.event.id) === task) this.#byId.delete(task.event.id);
     this.#onRoom?.();
     this.#onRoom = undefined;
     if (this.#tasks.size === 0) this.#onEmpty?.();

@@ -15,6 +15,8 @@ export class Task {
   /** Events with the same line are handled one after another. */
   readonly line: string;
   stage: 'waiting' | 'preparing' | 'ready' | 'handling' | 'settling' = 'waiting';
+  /** Where it is among the tasks in hand. */
+  place = -1;
   /** When its claim was renewed last, or began. */
   renewedAt: number;
   /** It was taken into hands in the inbox and not out of them. */

@@ -7,6 +7,7 @@ import { NoLongerWantedError, TakenAwayError } from './errors.ts';
 import { Gathered } from './gathered.ts';
 import type { Settings } from './options.ts';
 import type { Task } from './task.ts';
+import type { Tasks } from './tasks.ts';
 
 /** How often what is in hand is looked at, at least. */
 const TICK_MS = SECOND_MS;
@@ -29,13 +30,13 @@ export interface TenderTools {
  * handlers that take too long.
  */
 export class Tender {
-  readonly #tasks: ReadonlySet<Task>;
+  readonly #tasks: Tasks;
   readonly #tools: TenderTools;
   readonly #renewals: Gathered<Entry, boolean>;
   readonly #tickMs: number;
   #wake: (() => void) | undefined;
 
-  constructor(tasks: ReadonlySet<Task>, tools: TenderTools) {
+  constructor(tasks: Tasks, tools: TenderTools) {
     this.#tasks = tasks;
     this.#tools = tools;
     const { claimMs, group, handlerTimeoutMs } = tools.settings;

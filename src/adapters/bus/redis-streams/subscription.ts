@@ -180,7 +180,8 @@ export class StreamSubscription implements Subscription {
         const reply = await this.#reader.call('XREADGROUP', ...args);
         const entries = (reply as [[string, RawEntry[]]] | null)?.[0][1] ?? [];
         if (entries.length === 0) return [];
-        const found = entries.map(([id, fields]) => claimOf(id, fields ?? []));
+        // The client keeps a command with its reply until the next full collection: what was in it is let go.
+        const found = entries.splice(0).map(([id, fields]) => claimOf(id, fields ?? []));
         const deliveries = await sift(found, this.#member, this.#options);
         if (deliveries.length > 0) return deliveries;
       } finally {
