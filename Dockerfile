@@ -34,5 +34,5 @@ EXPOSE 8787
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8787/live').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # As in package.json: see Memory in docs/operations.md.
-ENTRYPOINT ["node", "--max-semi-space-size=8", "--initial-old-space-size=64", "--max-old-space-size=512", "dist/src/cli/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "--initial-old-space-size=64", "dist/src/cli/main.js"]
 CMD ["daemon"]

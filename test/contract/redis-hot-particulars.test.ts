@@ -553,24 +553,6 @@ async function sentBytes(client: Redis): Promise<number> {
 }
 
 describe('a commit beside the event bus', () => {
-  const last = { nextAt: T + 50 };
-
-  /** A look at these users that has come as far as its commit, each with an announcement. */
-  async function looking(
-    hot: Hot,
-    users: readonly string[],
-  ): Promise<() => Promise<CommitOutcome[]>> {
-    for (const user of users) await control.hset(hot.keys.session(user), { last_activity: '5' });
-    await hot.agenda.arm(users.map((user) => ({ user, at: T })));
-    const claim = await hot.agenda.claim(T, users.length);
-    const readings = await hot.ledgers.read(claim.users, T);
-    const ledger: Ledger = { activityAt: T, sequence: T, cart: 'abcdef1' };
-    const writes = readings.map((reading, n) => {
-      return { reading, ledger, events: [abandonedEvent(n)], quarantine: undefined, last };
-    });
-    return () => hot.ledgers.commit(claim, writes, T);
-  }
-
   async function announcing(hot: Hot, users: readonly string[]): Promise<CommitOutcome[]> {
     return (await looking(hot, users))();
   }
@@ -618,3 +600,48 @@ describe('a commit beside the event bus', () => {
     expect(await hot.told()).toHaveLength(2);
   });
 });
+
+test.each([
+  ['elsewhere', {}, 'committed'],
+  ['beside and full', { busCap: 0 }, 'committed'],
+  ['beside', { busCap: 100 }, 'settled'],
+])(
+  'a user with rights to our keys alone may do all that a look does, the bus %s',
+  async (_where, options, outcome) => {
+    const rights = ['on', '>secret', '~session:*', '~rekindle:*', '+@all'];
+    await control.call('ACL', 'SETUSER', 'limited', ...rights);
+    const url = redis.url.replace('://', '://limited:secret@');
+    const client = connectRedis(url, TIMEOUTS, silentLogger);
+    try {
+      const hot = redisHot({ client: () => client }, options);
+      expect(await (await looking(hot, ['ann', 'bob']))()).toEqual([outcome, outcome]);
+      const entry = { user: 'cem', key: 'session:cem', reason: 'x', detail: '', at: T };
+      expect(await hot.ledgers.quarantine([entry])).toEqual([entry]);
+    } finally {
+      client.disconnect();
+      await control.call('ACL', 'DELUSER', 'limited');
+    }
+  },
+);
+
+/** A look at these users that has come as far as its commit, each with an announcement. */
+async function looking(
+  hot: Hot,
+  users: readonly string[],
+): Promise<() => Promise<CommitOutcome[]>> {
+  for (const user of users) await control.hset(hot.keys.session(user), { last_activity: '5' });
+  await hot.agenda.arm(users.map((user) => ({ user, at: T })));
+  const claim = await hot.agenda.claim(T, users.length);
+  const readings = await hot.ledgers.read(claim.users, T);
+  const ledger: Ledger = { activityAt: T, sequence: T, cart: 'abcdef1' };
+  const writes = readings.map((reading, n) => {
+    return {
+      reading,
+      ledger,
+      events: [abandonedEvent(n)],
+      quarantine: undefined,
+      last: { nextAt: T + 50 },
+    };
+  });
+  return () => hot.ledgers.commit(claim, writes, T);
+}

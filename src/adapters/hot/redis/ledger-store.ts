@@ -196,7 +196,8 @@ export class RedisLedgerStore implements LedgerStore {
         this.#keys.quarantine,
         this.#keys.quarantineDetails,
         this.#keys.agenda,
-        bus?.stream ?? '',
+        // Without a bus any key that is named already: whose rights end at ours may name no other.
+        bus?.stream ?? this.#keys.agenda,
       ];
       const rest = writes.slice(outcomes.length);
       const perUser: (string | number)[] = [];
@@ -276,15 +277,16 @@ export class RedisLedgerStore implements LedgerStore {
 
   async quarantine(entries: readonly Quarantined[]): Promise<Quarantined[]> {
     if (entries.length === 0) return [];
-    const ledgers = entries.map(({ user, reason }) =>
-      reason === UNREADABLE.reason ? this.#keys.ledger(user) : '',
-    );
+    const ledgers = entries.map(({ user }) => this.#keys.ledger(user));
     const entered = await quarantineScript.run(
       this.#redis,
       [this.#keys.quarantine, this.#keys.quarantineDetails, ...ledgers],
       [
         this.#options.maxQuarantined,
-        ...entries.flatMap((entry) => [entry.user, entry.at, JSON.stringify(entry)]),
+        ...entries.flatMap((entry) => {
+          const ofLedger = entry.reason === UNREADABLE.reason ? 1 : 0;
+          return [entry.user, entry.at, JSON.stringify(entry), ofLedger];
+        }),
       ],
     );
     return entries.filter((_entry, index) => entered.includes(index + 1));

@@ -1,7 +1,7 @@
 -- Puts users into quarantine who are not in it.
 --
--- KEYS  1 quarantine (by time), 2 quarantine (details); then per user: ledger, or '' where it is not the ledger's fault
--- ARGV  1 most users in quarantine; then per user: user, instant in ms, detail
+-- KEYS  1 quarantine (by time), 2 quarantine (details); then per user: ledger
+-- ARGV  1 most users in quarantine; then per user: user, instant in ms, detail, 1 where it is the ledger's fault, else 0
 -- Returns the places of those who entered, from 1.
 -- Guarantee: whose ledger is gone meanwhile was mended or erased, and does not enter.
 
@@ -10,9 +10,8 @@ local quarantine, details = KEYS[1], KEYS[2]
 local room = ARGV[1] - call('ZCARD', quarantine)
 local entered = {}
 for n = 1, #KEYS - 2 do
-  local user, at, detail = unpack(ARGV, 3 * n - 1, 3 * n + 1)
-  local ledger = KEYS[n + 2]
-  local gone = ledger ~= '' and call('EXISTS', ledger) == 0
+  local user, at, detail, ofLedger = unpack(ARGV, 4 * n - 2, 4 * n + 1)
+  local gone = ofLedger == '1' and call('EXISTS', KEYS[n + 2]) == 0
   if #entered < room and not gone and not call('ZSCORE', quarantine, user) then
     call('ZADD', quarantine, at, user)
     call('HSET', details, user, detail)
