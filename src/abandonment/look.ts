@@ -3,6 +3,7 @@
  *
  *   claim ─▶ read ─▶ decide ─▶ (queue demotions) ─▶ commit ─▶ announce ─▶ settle
  *
+ * A commit that leaves nothing pending ends the look: then neither announce nor settle has anything left to do for that user.
  * A worker may die between any two of these: its lease runs out, the users are due again, and what was committed is
  * found pending and announced under the same ids. Invariant: whoever has a pending event has a live lease or a due
  * agenda entry.

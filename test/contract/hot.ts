@@ -462,12 +462,7 @@ export function hotContract(
     test('moves each user of a batch by itself, and into quarantine', async () => {
       const hot = await makeHot({ busCap: 100 });
       const users = ['ann', 'bob', 'cem', 'dan', 'eve'];
-      for (const user of users) await hot.raw.hset(hot.keys.session(user), { last_activity: '5' });
-      await hot.agenda.arm(users.map((user) => ({ user, at: T })));
-      const claim = await hot.agenda.claim(T, 10);
-      const readings = await hot.ledgers.read(users, T);
-      await hot.raw.hset(hot.keys.session('bob'), { cart: '[]' });
-      await hot.agenda.settle(claim, [{ user: 'cem', at: undefined }]);
+      const { claim, readings } = await overtaken(hot, users);
       const writes = readings.map((reading) =>
         aWrite(reading, {
           events: [anEvent(reading.user, 1)],
@@ -641,12 +636,7 @@ export function hotContract(
     test('each user of a batch has an outcome of its own', async () => {
       const hot = await makeHot();
       const users = ['ann', 'bob', 'cem', 'dan'];
-      for (const user of users) await hot.raw.hset(hot.keys.session(user), { last_activity: '5' });
-      await hot.agenda.arm(users.map((user) => ({ user, at: T })));
-      const claim = await hot.agenda.claim(T, 10);
-      const readings = await hot.ledgers.read(users, T);
-      await hot.raw.hset(hot.keys.session('bob'), { cart: '[]' });
-      await hot.agenda.settle(claim, [{ user: 'cem', at: undefined }]);
+      const { claim, readings } = await overtaken(hot, users);
       const writes = readings.map((reading) => aWrite(reading));
       expect(await hot.ledgers.commit(claim, writes, T)).toEqual([
         'committed',
@@ -1616,6 +1606,20 @@ export function hotContract(
       await hot.sessions.watch(() => undefined, AbortSignal.abort());
     });
   });
+
+  /** A batch of which bob has changed since it was read, and cem’s lease is over. */
+  async function overtaken(
+    hot: Hot,
+    users: readonly string[],
+  ): Promise<{ claim: Claim; readings: readonly Reading[] }> {
+    for (const user of users) await hot.raw.hset(hot.keys.session(user), { last_activity: '5' });
+    await hot.agenda.arm(users.map((user) => ({ user, at: T })));
+    const claim = await hot.agenda.claim(T, 10);
+    const readings = await hot.ledgers.read(users, T);
+    await hot.raw.hset(hot.keys.session('bob'), { cart: '[]' });
+    await hot.agenda.settle(claim, [{ user: 'cem', at: undefined }]);
+    return { claim, readings };
+  }
 
   async function claimed(
     hot: Hot,
